@@ -1,0 +1,1 @@
+"""What every siyu service needs and no domain."""

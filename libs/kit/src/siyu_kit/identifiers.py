@@ -1,0 +1,155 @@
+"""The identifier registry: which types exist, their ranks, and their one normal form.
+
+Ranks and caps are the platform's policy version 1: a lower rank is a better identifier. The door
+normalises every identifier of every event, so this module is kept flat and free of allocation.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from siyu_kit.errors import InvalidInput
+
+RANKS: Mapping[str, int] = MappingProxyType(
+    {
+        "customer_no": 0,
+        "id_doc": 1,
+        "fund_account": 2,
+        "mobile": 3,
+        "unionid": 4,
+        "external_userid": 4,
+        "openid": 5,
+        "email": 5,
+        "device_id": 6,
+        "anonymous_id": 7,
+    }
+)
+"""Static rank of each type; the best identifier of an event decides its partition."""
+
+MAX_PER_PERSON: Mapping[str, int] = MappingProxyType(
+    {
+        "customer_no": 1,
+        "id_doc": 1,
+        "fund_account": 8,
+        "mobile": 5,
+        "unionid": 3,
+        "external_userid": 5,
+        "openid": 10,
+        "email": 5,
+        "device_id": 20,
+        "anonymous_id": 100,
+    }
+)
+"""How many distinct identifiers of a type one person may hold."""
+
+MAX_LENGTH = 256
+"""Longest value in characters after normalising."""
+
+JUNK: frozenset[str] = frozenset(
+    {
+        # Placeholders of SDKs and template engines (the lists of PostHog and Segment).
+        "anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email",
+        "undefined", "true", "false", "[object object]", "nan", "none", "null", "nil", "nobody",
+        "unknown", "test", "default", "0", "-1", "n/a", "na", "-", "''", '""', "{}", "[]",
+        "(null)", "(none)", "user_id", "userid", "device_id", "deviceid", "anonymous_id",
+        # Hardware values that are shared by everybody who withholds them.
+        "00000000-0000-0000-0000-000000000000", "00000000000000000000000000000000",
+        "0000000000000000", "000000000000000", "02:00:00:00:00:00", "00:00:00:00:00:00",
+        "9774d56d682e549c",
+        # Numbers people type to get past a form.
+        "+8613800138000", "+8613800000000", "+8613000000000", "+8613812345678", "+8612345678901",
+        "+8613912345678", "test@test.com", "a@a.com", "123456", "12345678",
+    }
+)  # fmt: skip
+"""Values that say nothing about who somebody is, in normal form and lower case."""
+
+_SEPARATORS = str.maketrans("", "", " -()\u00a0\t")
+_CN_MOBILE = re.compile(r"(?:\+?86|0086)?(1[3-9][0-9]{9})")
+_E164 = re.compile(r"\+(?!86)[1-9][0-9]{6,14}")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ufffe\uffff]")
+_HARDWARE = re.compile(r"[0-9A-Fa-f:-]+")
+_ONE_CHARACTER = re.compile(r"(.)\1*|(?:0|:|-)+")
+_SAME_DIGIT_MOBILE = re.compile(r"\+861[3-9]([0-9])\1{8}")
+
+
+def _mobile(value: str) -> str:
+    """E.164; a bare mainland number gets +86."""
+    digits = value.translate(_SEPARATORS)
+    mainland = _CN_MOBILE.fullmatch(digits)
+    if mainland is not None:
+        return "+86" + mainland[1]
+    if _E164.fullmatch(digits) is not None:
+        return digits
+    raise _invalid("mobile", "is not a mobile number")
+
+
+def _email(value: str) -> str:
+    lowered = value.lower()
+    if _EMAIL.fullmatch(lowered) is None:
+        raise _invalid("email", "is not an e-mail address")
+    return lowered
+
+
+def _device(value: str) -> str:
+    """Hardware ids are hexadecimal in either case; other device ids stay as they are."""
+    return value.lower() if _HARDWARE.fullmatch(value) is not None else value
+
+
+def _as_is(value: str) -> str:
+    return value
+
+
+_NORMALISERS: Mapping[str, Callable[[str], str]] = {
+    "customer_no": _as_is,
+    "id_doc": str.upper,
+    "fund_account": _as_is,
+    "mobile": _mobile,
+    "unionid": _as_is,
+    "external_userid": _as_is,
+    "openid": _as_is,
+    "email": _email,
+    "device_id": _device,
+    "anonymous_id": _as_is,
+}
+
+
+def normalise(identifier_type: str, value: str) -> str:
+    """The one form under which a value is stored and compared.
+
+    Raises InvalidInput (UNKNOWN_IDENTIFIER_TYPE, INVALID_IDENTIFIER) for a type that is not
+    registered, an empty or overlong value, control characters, or a form the type forbids.
+    The value itself never stands in the error: it may be personal data.
+    """
+    normaliser = _NORMALISERS.get(identifier_type)
+    if normaliser is None:
+        raise InvalidInput(
+            "UNKNOWN_IDENTIFIER_TYPE",
+            f"identifier type {identifier_type[:64]!r} is not registered",
+            field="type",
+            type=identifier_type[:64],
+        )
+    stripped = value.strip()
+    if not stripped or len(stripped) > MAX_LENGTH:
+        raise _invalid(identifier_type, f"has no value, or more than {MAX_LENGTH} characters")
+    if not stripped.isprintable() and _UNPRINTABLE.search(stripped) is not None:
+        raise _invalid(identifier_type, "has control characters")
+    return normaliser(stripped)
+
+
+def is_junk(identifier_type: str, value: str) -> bool:
+    """Whether a normalised value is a placeholder shared by many people."""
+    if value.lower() in JUNK:
+        return True
+    if identifier_type == "mobile":
+        return _SAME_DIGIT_MOBILE.fullmatch(value) is not None
+    return _ONE_CHARACTER.fullmatch(value) is not None and len(value) > 1
+
+
+def _invalid(identifier_type: str, problem: str) -> InvalidInput:
+    return InvalidInput(
+        "INVALID_IDENTIFIER",
+        f"identifier of type {identifier_type} {problem}",
+        field="value",
+        type=identifier_type,
+    )

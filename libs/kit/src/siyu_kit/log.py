@@ -1,0 +1,144 @@
+"""Structured logs: static snake_case events, ids as fields, no personal data.
+
+Own and foreign (standard library) records pass one formatter. Trace ids, method, project and
+caller are added when a line is written, so a call that logs nothing pays nothing.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import IO, Any, Final, Protocol
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+from siyu_kit.scope import current_scope
+from siyu_kit.telemetry import current_trace
+
+REDACTED: Final = "***"
+
+_FORBIDDEN: Final = frozenset(
+    {
+        "address", "api_key", "authorization", "body", "cookie", "email", "fund_account",
+        "id_doc", "identifier", "identifiers", "ids", "metadata", "mobile", "name_cn",
+        "openid", "password", "payload", "phone", "private_key", "properties", "recipient",
+        "request", "response", "secret", "traits", "unionid", "value", "values",
+    }
+)  # fmt: skip
+_FORBIDDEN_ENDINGS: Final = ("token", "secret", "password", "_mobile", "_email", "_value", "_key")
+_ALLOWED: Final = frozenset({"send_key", "partition_key"})
+
+# In text that others composed (foreign messages, tracebacks) the forms themselves are removed.
+_PERSONAL: Final = re.compile(
+    r"(?<![0-9A-Za-z])(?:\+?86)?1[3-9]\d{9}(?!\d)"  # mobile
+    r"|(?<!\d)\d{17}[\dXx](?!\d)"  # identity card
+    r"|[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"  # e-mail
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JSON web token
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # credentials in a URL
+)
+
+
+class LogConfig(Protocol):
+    """The part of the configuration that logging needs."""
+
+    @property
+    def log_level(self) -> str: ...
+    @property
+    def log_format(self) -> str: ...
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """A logger whose events are static snake_case strings; everything variable is a field."""
+    logger: FilteringBoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def configure_logging(
+    config: LogConfig, *, service: str = "", stream: IO[str] | None = None
+) -> None:
+    """Send every record of the process through one formatter to ``stream`` (default stderr)."""
+    level = logging.getLevelNamesMapping()[config.log_level.upper()]
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _surroundings(service),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    if config.log_format == "json":
+        renderer: Processor = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, scrub_foreign],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in ("httpx", "httpcore", "asyncio", "aiosqlite", "grpc", "alembic"):
+        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _surroundings(service: str) -> Processor:
+    """Add service, trace and call to a line, read from the current scope."""
+
+    def add(_: Any, __: str, event: EventDict) -> EventDict:
+        if service:
+            event.setdefault("service", service)
+        ids = current_trace()
+        if ids is not None:
+            event.setdefault("trace_id", f"{ids[0]:032x}")
+            event.setdefault("span_id", f"{ids[1]:016x}")
+        scope = current_scope()
+        if scope is not None:
+            event.setdefault("method", scope.method)
+            if scope.project:
+                event.setdefault("project_id", scope.project)
+            if scope.caller is not None:
+                event.setdefault("caller", scope.caller.subject)
+        return event
+
+    return add
+
+
+def redact(_: Any, __: str, event: EventDict) -> EventDict:
+    """Replace the values of fields that may hold secrets or personal data."""
+    for key, value in event.items():
+        if _is_forbidden(key):
+            event[key] = REDACTED
+        elif isinstance(value, Mapping):
+            event[key] = {k: REDACTED if _is_forbidden(str(k)) else v for k, v in value.items()}
+        elif key == "exception" and isinstance(value, str):
+            event[key] = scrub(value)
+    return event
+
+
+def scrub_foreign(_: Any, __: str, event: EventDict) -> EventDict:
+    """Remove personal forms from a message that somebody else's code composed."""
+    if isinstance(event.get("event"), str):
+        event["event"] = scrub(event["event"])
+    return event
+
+
+def scrub(text: str) -> str:
+    """``text`` without mobiles, identity card numbers, e-mails, tokens and URL credentials."""
+    return _PERSONAL.sub(REDACTED, text)
+
+
+def _is_forbidden(key: str) -> bool:
+    lowered = key.lower()
+    if lowered in _FORBIDDEN:
+        return True
+    return lowered.endswith(_FORBIDDEN_ENDINGS) and lowered not in _ALLOWED
