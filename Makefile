@@ -61,7 +61,7 @@ check: lint types proto-lint proto-breaking proto-check licenses test ## Everyth
 .PHONY: lint
 lint: $(SETUP) ## Style, formatting, who may import whom
 	@.venv/bin/ruff check && .venv/bin/ruff format --check
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 
 .PHONY: types
 types: $(SETUP) ## mypy strict
@@ -77,11 +77,11 @@ licenses: $(SETUP) ## Holds every installed package to policy/licenses.toml
 
 ##@ Contracts and locks
 .PHONY: proto
-proto: $(SETUP) ## Generates the stubs of protos/ into libs/protos
-	@$(PY) scripts/gen_protos.py libs/protos/src
+proto: $(SETUP) ## Generates libs/protos and docs/errors.md from protos/
+	@$(PY) scripts/gen_protos.py libs/protos/src && $(PY) scripts/error_catalogue.py docs/errors.md
 
 .PHONY: proto-check
-proto-check: $(SETUP) ## Fails when the committed stubs are not what the contracts generate
+proto-check: $(SETUP) ## Fails when what is committed is not what the contracts generate
 	@scripts/proto-check.sh
 
 .PHONY: proto-lint

@@ -27,7 +27,7 @@ from siyu.type.v1 import security_pb2 as siyu_dot_type_dot_v1_dot_security__pb2
 from siyu.type.v1 import value_pb2 as siyu_dot_type_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19siyu/event/v1/event.proto\x12\rsiyu.event.v1\x1a\x1dsiyu/type/v1/identifier.proto\x1a\x1bsiyu/type/v1/security.proto\x1a\x18siyu/type/v1/value.proto\"\xe0\x08\n\x05\x45vent\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1a\n\nmessage_id\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12%\n\x03ids\x18\x03 \x03(\x0b\x32\x18.siyu.type.v1.Identifier\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.siyu.event.v1.EventKind\x12\x14\n\x04name\x18\x05 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x15\n\revent_time_ms\x18\x06 \x01(\x03\x12\x16\n\x0e\x63lient_time_ms\x18\x07 \x01(\x03\x12\x14\n\x0csent_time_ms\x18\x08 \x01(\x03\x12\x18\n\x10received_time_ms\x18\t \x01(\x03\x12W\n\x11string_properties\x18\n \x03(\x0b\x32*.siyu.event.v1.Event.StringPropertiesEntryB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12\x45\n\x11number_properties\x18\x0b \x03(\x0b\x32*.siyu.event.v1.Event.NumberPropertiesEntry\x12\x41\n\x0f\x62ool_properties\x18\x0c \x03(\x0b\x32(.siyu.event.v1.Event.BoolPropertiesEntry\x12\x41\n\x0ftime_properties\x18\r \x03(\x0b\x32(.siyu.event.v1.Event.TimePropertiesEntry\x12\x41\n\x0flist_properties\x18\x0e \x03(\x0b\x32(.siyu.event.v1.Event.ListPropertiesEntry\x12\x44\n\x07\x63ontext\x18\x0f \x03(\x0b\x32!.siyu.event.v1.Event.ContextEntryB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12\x33\n\x0e\x65vidence_class\x18\x10 \x01(\x0e\x32\x1b.siyu.type.v1.EvidenceClass\x12\x16\n\x06source\x18\x11 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x1a\x37\n\x15StringPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x37\n\x15NumberPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x35\n\x13\x42oolPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x08:\x02\x38\x01\x1a\x35\n\x13TimePropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aO\n\x13ListPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.siyu.type.v1.StringList:\x02\x38\x01\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\nEventBatch\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.siyu.event.v1.Event*\x85\x02\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45VENT_KIND_TRACK\x10\x01\x12\x13\n\x0f\x45VENT_KIND_BIND\x10\x02\x12\x15\n\x11\x45VENT_KIND_UNBIND\x10\x03\x12\x1a\n\x16\x45VENT_KIND_PROFILE_SET\x10\x04\x12\x1f\n\x1b\x45VENT_KIND_PROFILE_SET_ONCE\x10\x05\x12 \n\x1c\x45VENT_KIND_PROFILE_INCREMENT\x10\x06\x12\x1d\n\x19\x45VENT_KIND_PROFILE_APPEND\x10\x07\x12\x1c\n\x18\x45VENT_KIND_PROFILE_UNSET\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19siyu/event/v1/event.proto\x12\rsiyu.event.v1\x1a\x1dsiyu/type/v1/identifier.proto\x1a\x1bsiyu/type/v1/security.proto\x1a\x18siyu/type/v1/value.proto\"\xa8\t\n\x05\x45vent\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1a\n\nmessage_id\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12%\n\x03ids\x18\x03 \x03(\x0b\x32\x18.siyu.type.v1.Identifier\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.siyu.event.v1.EventKind\x12\x14\n\x04name\x18\x05 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x15\n\revent_time_ms\x18\x06 \x01(\x03\x12\x16\n\x0e\x63lient_time_ms\x18\x07 \x01(\x03\x12\x14\n\x0csent_time_ms\x18\x08 \x01(\x03\x12\x18\n\x10received_time_ms\x18\t \x01(\x03\x12W\n\x11string_properties\x18\n \x03(\x0b\x32*.siyu.event.v1.Event.StringPropertiesEntryB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12W\n\x11number_properties\x18\x0b \x03(\x0b\x32*.siyu.event.v1.Event.NumberPropertiesEntryB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12S\n\x0f\x62ool_properties\x18\x0c \x03(\x0b\x32(.siyu.event.v1.Event.BoolPropertiesEntryB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12S\n\x0ftime_properties\x18\r \x03(\x0b\x32(.siyu.event.v1.Event.TimePropertiesEntryB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12S\n\x0flist_properties\x18\x0e \x03(\x0b\x32(.siyu.event.v1.Event.ListPropertiesEntryB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12\x44\n\x07\x63ontext\x18\x0f \x03(\x0b\x32!.siyu.event.v1.Event.ContextEntryB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12\x33\n\x0e\x65vidence_class\x18\x10 \x01(\x0e\x32\x1b.siyu.type.v1.EvidenceClass\x12\x16\n\x06source\x18\x11 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x1a\x37\n\x15StringPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x37\n\x15NumberPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x35\n\x13\x42oolPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x08:\x02\x38\x01\x1a\x35\n\x13TimePropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aO\n\x13ListPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.siyu.type.v1.StringList:\x02\x38\x01\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\nEventBatch\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.siyu.event.v1.Event*\x85\x02\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45VENT_KIND_TRACK\x10\x01\x12\x13\n\x0f\x45VENT_KIND_BIND\x10\x02\x12\x15\n\x11\x45VENT_KIND_UNBIND\x10\x03\x12\x1a\n\x16\x45VENT_KIND_PROFILE_SET\x10\x04\x12\x1f\n\x1b\x45VENT_KIND_PROFILE_SET_ONCE\x10\x05\x12 \n\x1c\x45VENT_KIND_PROFILE_INCREMENT\x10\x06\x12\x1d\n\x19\x45VENT_KIND_PROFILE_APPEND\x10\x07\x12\x1c\n\x18\x45VENT_KIND_PROFILE_UNSET\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,26 +54,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENT'].fields_by_name['name']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_EVENT'].fields_by_name['string_properties']._loaded_options = None
   _globals['_EVENT'].fields_by_name['string_properties']._serialized_options = b'\262\273\030\014\010\002\032\010analysis'
+  _globals['_EVENT'].fields_by_name['number_properties']._loaded_options = None
+  _globals['_EVENT'].fields_by_name['number_properties']._serialized_options = b'\262\273\030\014\010\002\032\010analysis'
+  _globals['_EVENT'].fields_by_name['bool_properties']._loaded_options = None
+  _globals['_EVENT'].fields_by_name['bool_properties']._serialized_options = b'\262\273\030\014\010\002\032\010analysis'
+  _globals['_EVENT'].fields_by_name['time_properties']._loaded_options = None
+  _globals['_EVENT'].fields_by_name['time_properties']._serialized_options = b'\262\273\030\014\010\002\032\010analysis'
+  _globals['_EVENT'].fields_by_name['list_properties']._loaded_options = None
+  _globals['_EVENT'].fields_by_name['list_properties']._serialized_options = b'\262\273\030\014\010\002\032\010analysis'
   _globals['_EVENT'].fields_by_name['context']._loaded_options = None
   _globals['_EVENT'].fields_by_name['context']._serialized_options = b'\262\273\030\014\010\002\032\010analysis'
   _globals['_EVENT'].fields_by_name['source']._loaded_options = None
   _globals['_EVENT'].fields_by_name['source']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_EVENTKIND']._serialized_start=1306
-  _globals['_EVENTKIND']._serialized_end=1567
+  _globals['_EVENTKIND']._serialized_start=1378
+  _globals['_EVENTKIND']._serialized_end=1639
   _globals['_EVENT']._serialized_start=131
-  _globals['_EVENT']._serialized_end=1251
-  _globals['_EVENT_STRINGPROPERTIESENTRY']._serialized_start=900
-  _globals['_EVENT_STRINGPROPERTIESENTRY']._serialized_end=955
-  _globals['_EVENT_NUMBERPROPERTIESENTRY']._serialized_start=957
-  _globals['_EVENT_NUMBERPROPERTIESENTRY']._serialized_end=1012
-  _globals['_EVENT_BOOLPROPERTIESENTRY']._serialized_start=1014
-  _globals['_EVENT_BOOLPROPERTIESENTRY']._serialized_end=1067
-  _globals['_EVENT_TIMEPROPERTIESENTRY']._serialized_start=1069
-  _globals['_EVENT_TIMEPROPERTIESENTRY']._serialized_end=1122
-  _globals['_EVENT_LISTPROPERTIESENTRY']._serialized_start=1124
-  _globals['_EVENT_LISTPROPERTIESENTRY']._serialized_end=1203
-  _globals['_EVENT_CONTEXTENTRY']._serialized_start=1205
-  _globals['_EVENT_CONTEXTENTRY']._serialized_end=1251
-  _globals['_EVENTBATCH']._serialized_start=1253
-  _globals['_EVENTBATCH']._serialized_end=1303
+  _globals['_EVENT']._serialized_end=1323
+  _globals['_EVENT_STRINGPROPERTIESENTRY']._serialized_start=972
+  _globals['_EVENT_STRINGPROPERTIESENTRY']._serialized_end=1027
+  _globals['_EVENT_NUMBERPROPERTIESENTRY']._serialized_start=1029
+  _globals['_EVENT_NUMBERPROPERTIESENTRY']._serialized_end=1084
+  _globals['_EVENT_BOOLPROPERTIESENTRY']._serialized_start=1086
+  _globals['_EVENT_BOOLPROPERTIESENTRY']._serialized_end=1139
+  _globals['_EVENT_TIMEPROPERTIESENTRY']._serialized_start=1141
+  _globals['_EVENT_TIMEPROPERTIESENTRY']._serialized_end=1194
+  _globals['_EVENT_LISTPROPERTIESENTRY']._serialized_start=1196
+  _globals['_EVENT_LISTPROPERTIESENTRY']._serialized_end=1275
+  _globals['_EVENT_CONTEXTENTRY']._serialized_start=1277
+  _globals['_EVENT_CONTEXTENTRY']._serialized_end=1323
+  _globals['_EVENTBATCH']._serialized_start=1325
+  _globals['_EVENTBATCH']._serialized_end=1375
 # @@protoc_insertion_point(module_scope)

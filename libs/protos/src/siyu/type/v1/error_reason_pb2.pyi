@@ -46,6 +46,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS: a request_id was used before with other content. Metadata: request_id."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 11
     """INTERNAL: a fault of ours. Metadata: trace_id."""
+    ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 12
+    """DEADLINE_EXCEEDED: the time given for the call ran out; whether it took effect is not known. Metadata: method."""
+    ERROR_REASON_CIPHERTEXT_UNREADABLE: _ErrorReason.ValueType  # 13
+    """DATA_LOSS: an encrypted value was altered, or its key is not known. Metadata: key_id if known."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons common to all services."""
@@ -74,4 +78,8 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 10
 """ALREADY_EXISTS: a request_id was used before with other content. Metadata: request_id."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 11
 """INTERNAL: a fault of ours. Metadata: trace_id."""
+ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 12
+"""DEADLINE_EXCEEDED: the time given for the call ran out; whether it took effect is not known. Metadata: method."""
+ERROR_REASON_CIPHERTEXT_UNREADABLE: ErrorReason.ValueType  # 13
+"""DATA_LOSS: an encrypted value was altered, or its key is not known. Metadata: key_id if known."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
