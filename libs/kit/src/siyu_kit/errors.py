@@ -5,9 +5,6 @@ gRPC codes, and the client raises the same classes again. Every error has a ``re
 service's ``error_reason.proto``; whatever varies in the message also stands in ``metadata``.
 """
 
-# The names are the domain's words, not Python's convention.
-# ruff: noqa: N818
-
 
 class DomainError(Exception):
     """A refusal with a reason. Raise a subclass: the bare class leaves as an internal error."""

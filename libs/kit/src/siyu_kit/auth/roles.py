@@ -2,8 +2,66 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Final
 
-ROLES: Mapping[str, frozenset[str]] = MappingProxyType({})
+_READ: Final = frozenset({"analytics.query", "segment.read", "touch.read"})
+
+_INGEST: Final = frozenset({"collect.ingest", "collect.import", "touch.inbox"})
+"""The broker's own back ends: they bring events in and serve the inbox."""
+
+_ANALYST: Final = _READ | {"analytics.members", "segment.members", "profile.read"}
+
+_OPERATOR: Final = _ANALYST | {
+    "analytics.audience",
+    "identity.resolve",
+    "segment.write",
+    "touch.write",
+    "touch.launch",
+    "touch.approve",
+}
+"""Approves too: that nobody approves their own work is checked where the author is known."""
+
+_STEWARD: Final = frozenset(
+    {
+        "identity.link",
+        "identity.read",
+        "identity.resolve",
+        "identity.reveal",
+        "identity.steward",
+        "profile.read",
+        "profile.reveal",
+        "profile.write",
+    }
+)
+
+_SERVICE: Final = frozenset(
+    {
+        "analytics.audience",
+        "analytics.members",
+        "analytics.query",
+        "collect.ingest",
+        "identity.link",
+        "identity.read",
+        "identity.resolve",
+        "profile.read",
+        "profile.send_facts",
+        "segment.members",
+        "segment.read",
+    }
+)
+"""What the services ask of one another; changing definitions is for people."""
+
+ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "ingest": _INGEST,
+        "analyst": _ANALYST,
+        "operator": _OPERATOR,
+        "steward": _STEWARD,
+        "service": _SERVICE,
+        "admin": _INGEST | _OPERATOR | _STEWARD | _SERVICE,
+    }
+)
+"""Role -> permissions."""
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:

@@ -1,0 +1,1 @@
+"""gRPC as siyu uses it: one server, one client, one mapping of errors."""
