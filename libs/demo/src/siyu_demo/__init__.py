@@ -1,0 +1,1 @@
+"""A simulated broker quarter, its ground truth, and the story told over it."""
