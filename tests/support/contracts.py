@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from google.protobuf.descriptor import (
     Descriptor,
@@ -44,12 +45,13 @@ def error_reasons() -> Iterator[EnumDescriptor]:
 
 def holds_text(field: FieldDescriptor) -> bool:
     """Whether a field carries strings or bytes: by itself, repeated, or as a map's key or value."""
-    if _is_map(field):
-        return any(holds_text(part) for part in field.message_type.fields)
+    entry = field.message_type
+    if entry is not None and entry.GetOptions().map_entry:
+        return any(holds_text(part) for part in entry.fields)
     return field.type in {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES}
 
 
-def _load(path: Path):
+def _load(path: Path) -> ModuleType:
     module = path.relative_to(STUBS).with_suffix("")
     return importlib.import_module(".".join(module.parts))
 
@@ -60,7 +62,3 @@ def _with_nested(message: Descriptor) -> Iterator[Descriptor]:
     yield message
     for nested in message.nested_types:
         yield from _with_nested(nested)
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
