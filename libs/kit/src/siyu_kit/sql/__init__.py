@@ -1,0 +1,1 @@
+"""Relational storage: engines, upserts, migrations, leases and the outbox."""

@@ -1,0 +1,92 @@
+"""One way to open a database: SQLite or PostgreSQL behind the same two context managers.
+
+``transaction()`` writes, ``session()`` only reads and sees one snapshot. On SQLite there is one
+writer at a time (WAL, so readers never wait for it); on PostgreSQL writers run side by side at
+READ COMMITTED and reads at REPEATABLE READ, READ ONLY.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from siyu_kit.sql.dialect import Dialect
+from siyu_kit.sql.postgresql import postgresql_engine
+from siyu_kit.sql.sql_errors import connecting, surfaced
+from siyu_kit.sql.sqlite import sqlite_engine
+
+
+class Database:
+    """A service's own database; create it inside the running loop and ``aclose`` it.
+
+    A database that cannot be reached, is full or runs into its time limits raises
+    ``DependencyDown``, deadlocks ``Conflict``, an exhausted pool ``TooBusy``; other errors
+    (constraints above all) pass as SQLAlchemy's own.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        statement_timeout_s: float = 30.0,
+        idle_in_transaction_s: float = 15.0,
+        connect_timeout_s: float = 5.0,
+    ) -> None:
+        parsed = make_url(url)
+        self.dialect = Dialect(parsed.get_backend_name())
+        self._turn: asyncio.Lock | None = None
+        if self.dialect is Dialect.SQLITE:
+            self._turn = asyncio.Lock()
+            self._writer = sqlite_engine(parsed, "IMMEDIATE", pool_size=1)
+            self._reader = sqlite_engine(parsed, "DEFERRED", pool_size=pool_size)
+        else:
+            self._writer = postgresql_engine(
+                parsed, pool_size, statement_timeout_s, idle_in_transaction_s, connect_timeout_s
+            )
+            self._reader = self._writer.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        self._writes = async_sessionmaker(self._writer, expire_on_commit=False)
+        self._reads = async_sessionmaker(self._reader, expire_on_commit=False, autoflush=False)
+
+    @property
+    def writer(self) -> AsyncEngine:
+        """The engine under ``transaction()``, for migrations."""
+        return self._writer
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """Read one consistent snapshot; a write in it fails."""
+        with surfaced():
+            async with self._reads() as session:
+                with connecting():
+                    await session.connection()
+                yield session
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Write; commits when the block ends, rolls back when it raises."""
+        with surfaced():
+            async with self._one_writer(), self._writes() as session:
+                with connecting():
+                    await session.connection()
+                yield session
+                await session.commit()
+
+    async def ping(self) -> None:
+        """Return when the database answers, raise ``DependencyDown`` otherwise."""
+        async with self.session() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._writer.dispose()
+        if self.dialect is Dialect.SQLITE:
+            await self._reader.dispose()
+
+    def _one_writer(self) -> AbstractAsyncContextManager[None]:
+        return self._turn or nullcontext()
