@@ -1,4 +1,4 @@
-"""Holds every installed package to policy/licenses.toml: one line and exit 1 for what is not allowed.
+"""Holds every installed package to policy/licenses.toml: a line for each that is not allowed.
 
 A package is shipped when a service's requirements.txt names it; all others are tools and tests.
 An expression holds when all parts of an AND and one part of an OR are allowed; unknown never is.
@@ -38,7 +38,7 @@ def main() -> int:
 
 def _installed() -> list[dict[str, str]]:
     tool = Path(sys.executable).with_name("pip-licenses")
-    command = [tool, "--from=mixed", "--format=json", "--with-system"]
+    command = [str(tool), "--from=mixed", "--format=json", "--with-system"]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     packages: list[dict[str, str]] = json.loads(listing)
     return packages
