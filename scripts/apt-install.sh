@@ -12,4 +12,4 @@ if [ ! -e "$policy" ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+apt-get install -y -qq --no-install-recommends --no-upgrade "$@" >/dev/null

@@ -1,0 +1,1 @@
+"""The door: formats, validation, durable append."""

@@ -1,0 +1,1 @@
+"""Evidence, persons and their change feed."""

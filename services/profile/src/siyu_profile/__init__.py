@@ -1,0 +1,1 @@
+"""Facts about persons with history."""

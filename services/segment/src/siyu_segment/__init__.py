@@ -1,0 +1,1 @@
+"""Rules, versions, memberships and their change feed."""

@@ -1,0 +1,1 @@
+"""Campaigns, decisions and deliveries."""
