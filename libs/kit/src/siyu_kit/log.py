@@ -17,6 +17,7 @@ from siyu_kit.scope import current_scope
 from siyu_kit.telemetry import current_trace
 
 REDACTED: Final = "***"
+_AUDIT: Final = "siyu.audit"
 
 _FORBIDDEN: Final = frozenset(
     {
@@ -51,6 +52,16 @@ class LogConfig(Protocol):
 def get_logger(name: str) -> FilteringBoundLogger:
     """A logger whose events are static snake_case strings; everything variable is a field."""
     logger: FilteringBoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def audit_logger() -> FilteringBoundLogger:
+    """The logger of the audit trail: it does not follow the log level."""
+    logging.getLogger(_AUDIT).setLevel(logging.INFO)
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        logging.getLogger(_AUDIT),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
     return logger
 
 

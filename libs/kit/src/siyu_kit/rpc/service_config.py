@@ -1,0 +1,67 @@
+"""The gRPC service config of a channel: balancing, health and retries, from the contracts."""
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+import siyu
+from siyu_kit.auth.policy import access_of
+
+_RETRY: Final = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "1s",
+    "backoffMultiplier": 3,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+# A peer that fails for everybody is not asked three times as often.
+_THROTTLING: Final = {"maxTokens": 100, "tokenRatio": 0.1}
+
+
+@cache
+def services() -> tuple[ServiceDescriptor, ...]:
+    """Every service of the contracts (``siyu/<name>/v1/<name>_service.proto``)."""
+    return tuple(_services())
+
+
+def _services() -> Iterator[ServiceDescriptor]:
+    for package in pkgutil.iter_modules(siyu.__path__, "siyu."):
+        for version in _children(package.name):
+            for module in _children(version):
+                if module.endswith("_service_pb2"):
+                    file = importlib.import_module(module).DESCRIPTOR
+                    yield from file.services_by_name.values()
+
+
+def _children(package: str) -> list[str]:
+    path = importlib.import_module(package).__path__
+    return [item.name for item in pkgutil.iter_modules(path, f"{package}.")]
+
+
+@cache
+def retriable_methods() -> tuple[str, ...]:
+    """Methods whose contract says that a repeat has the effect of one call."""
+    names = (f"{service.full_name}/{m.name}" for service in services() for m in service.methods)
+    return tuple(name for name in names if access_of(name).retriable)
+
+
+@cache
+def service_config(*, balanced: bool) -> str:
+    """The config as JSON; ``balanced`` spreads calls over all addresses that are ready."""
+    names = [
+        {"service": service, "method": method}
+        for service, _, method in (name.partition("/") for name in retriable_methods())
+    ]
+    config: dict[str, Any] = {
+        "methodConfig": [{"name": names, "retryPolicy": _RETRY}],
+        "retryThrottling": _THROTTLING,
+    }
+    if balanced:
+        config["loadBalancingConfig"] = [{"round_robin": {}}]
+        config["healthCheckConfig"] = {"serviceName": "readiness"}
+    return json.dumps(config)
