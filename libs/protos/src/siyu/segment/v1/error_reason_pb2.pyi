@@ -24,10 +24,34 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
+    ERROR_REASON_SEGMENT_NOT_FOUND: _ErrorReason.ValueType  # 1
+    """NOT_FOUND: no such segment, or no such version of it. Metadata: segment_id."""
+    ERROR_REASON_RUN_NOT_FOUND: _ErrorReason.ValueType  # 2
+    """NOT_FOUND: no such run. Metadata: run_id."""
+    ERROR_REASON_NAME_TAKEN: _ErrorReason.ValueType  # 3
+    """ALREADY_EXISTS: another segment of the project has the name. Metadata: name."""
+    ERROR_REASON_NEVER_REFRESHED: _ErrorReason.ValueType  # 4
+    """FAILED_PRECONDITION: the segment has no members before its first refresh."""
+    ERROR_REASON_RUN_NOT_PUBLISHED: _ErrorReason.ValueType  # 5
+    """FAILED_PRECONDITION: the run asked for has not succeeded."""
+    ERROR_REASON_VERSION_CHANGED: _ErrorReason.ValueType  # 6
+    """ABORTED: the definition changed while it was evaluated; refresh again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the segment service."""
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
+ERROR_REASON_SEGMENT_NOT_FOUND: ErrorReason.ValueType  # 1
+"""NOT_FOUND: no such segment, or no such version of it. Metadata: segment_id."""
+ERROR_REASON_RUN_NOT_FOUND: ErrorReason.ValueType  # 2
+"""NOT_FOUND: no such run. Metadata: run_id."""
+ERROR_REASON_NAME_TAKEN: ErrorReason.ValueType  # 3
+"""ALREADY_EXISTS: another segment of the project has the name. Metadata: name."""
+ERROR_REASON_NEVER_REFRESHED: ErrorReason.ValueType  # 4
+"""FAILED_PRECONDITION: the segment has no members before its first refresh."""
+ERROR_REASON_RUN_NOT_PUBLISHED: ErrorReason.ValueType  # 5
+"""FAILED_PRECONDITION: the run asked for has not succeeded."""
+ERROR_REASON_VERSION_CHANGED: ErrorReason.ValueType  # 6
+"""ABORTED: the definition changed while it was evaluated; refresh again."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
