@@ -1,0 +1,229 @@
+"""From configuration to a running service, and from SIGTERM to a clean end.
+
+Stop order: not ready; a delay in which balancers notice; no new calls, those in flight end;
+workers stop after the unit they are in; the app closes its stores; telemetry is flushed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from siyu_kit.auth import TokenSource, TokenVerifier, token_source, token_verifier
+from siyu_kit.clock import Clock, SystemClock
+from siyu_kit.config import CommonConfig, ConfigError, load
+from siyu_kit.log import configure_logging, get_logger
+from siyu_kit.rpc.channel import KitChannel
+from siyu_kit.rpc.client import connect
+from siyu_kit.rpc.server import RpcServer, ServerLimits, Servicer
+from siyu_kit.rpc.tls import channel_credentials, server_credentials
+from siyu_kit.telemetry import Telemetry, configure_telemetry
+from siyu_kit.workers import Supervisor, Worker, unit_of_work
+
+__all__ = ["App", "Runtime", "Servicer", "run", "serve", "unit_of_work"]
+
+logger = get_logger(__name__)
+
+C = TypeVar("C", bound=CommonConfig)
+
+WORKER_GRACE_S: Final = 10.0
+FLUSH_S: Final = 3.0
+DRAIN_DELAY_S: Final = 5.0
+READY_CHECK_S: Final = 1.0
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+async def _always_ready() -> bool:
+    return True
+
+
+async def _nothing() -> None:
+    return
+
+
+def _no_ports() -> Mapping[str, int]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """What a service's bootstrap hands over."""
+
+    servicers: Sequence[Servicer] = ()
+    workers: Mapping[str, Worker] = field(default_factory=dict)
+    """Name -> coroutine function that runs until cancelled (returning means: done for good)."""
+    ready: Callable[[], Awaitable[bool]] = _always_ready
+    """Asked every second; False takes the service out of balancing. Must not raise or block."""
+    drain: Callable[[], Awaitable[None]] = _nothing
+    """Called beside the server's own drain: stop other listeners, finish what they took."""
+    aclose: Callable[[], Awaitable[None]] = _nothing
+    """Called last: close stores and channels."""
+    ports: Callable[[], Mapping[str, int]] = _no_ports
+    """Ports of other listeners, by name, for the port file (``{"http": 8080}``)."""
+    limits: ServerLimits | None = None
+    """Own limits of the gRPC server; ``max_concurrent_rpcs`` comes from the configuration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What the kit hands to a service's bootstrap."""
+
+    name: str
+    telemetry: Telemetry
+    tokens: TokenSource | None
+    verifier: TokenVerifier
+    clock: Clock
+    config: CommonConfig
+
+    def connect(self, target: str) -> KitChannel:
+        """The channel of a peer, with this service's token, telemetry and certificates."""
+        credentials = channel_credentials(self.config)
+        return connect(target, self.tokens, self.telemetry, credentials=credentials)
+
+
+def run(name: str, config: type[C] | C, build: Callable[[C, Runtime], Awaitable[App]]) -> None:
+    """Run the service until SIGTERM or SIGINT; the process exits non-zero when it cannot start.
+
+    ``config`` is the service's configuration or its class (then read from the environment);
+    ``build`` makes the app inside the running loop.
+    """
+    try:
+        settings = load(config) if isinstance(config, type) else config
+        configure_logging(settings, service=name)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(name, settings, build))
+    except ConfigError as error:
+        sys.stderr.write(f"siyu-{name}: {error}\n")
+        sys.exit(2)
+    except Exception as error:
+        logger.error("service_failed", exc_info=error)
+        sys.exit(1)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def serve(
+    name: str,
+    config: C,
+    build: Callable[[C, Runtime], Awaitable[App]],
+    *,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """The running service; ends after SIGTERM, SIGINT or ``stop``."""
+    stopping = stop or asyncio.Event()
+    _stop_on_signals(stopping)
+    telemetry = configure_telemetry(name, config.otlp_endpoint)
+    runtime = Runtime(
+        name=name,
+        telemetry=telemetry,
+        tokens=token_source(config, name),
+        verifier=token_verifier(config),
+        clock=SystemClock(),
+        config=config,
+    )
+    try:
+        app = await build(config, runtime)
+        try:
+            await _serve_app(app, config, runtime, stopping)
+        finally:
+            await app.aclose()
+    finally:
+        telemetry.shutdown(FLUSH_S)
+        logger.info("service_stopped")
+
+
+async def _serve_app(
+    app: App, config: CommonConfig, runtime: Runtime, stopping: asyncio.Event
+) -> None:
+    server = RpcServer(
+        verifier=runtime.verifier,
+        telemetry=runtime.telemetry,
+        limits=_limits(app, config),
+        reflection=config.reflection,
+    )
+    for servicer in app.servicers:
+        server.add(servicer)
+    port = await server.start(config.listen, server_credentials(config))
+    supervisor = Supervisor(app.workers, runtime.telemetry)
+    supervisor.start()
+    readiness = asyncio.create_task(_watch_readiness(app, server, supervisor, config, port))
+    ended = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({readiness, ended}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ended.cancel()
+        readiness.cancel()
+        logger.info("service_stopping")
+        await asyncio.gather(
+            server.drain(delay_s=_drain_delay_s(config), grace_s=config.stop_grace_s), app.drain()
+        )
+        await supervisor.stop(WORKER_GRACE_S)
+    if readiness.done() and not readiness.cancelled():
+        readiness.result()  # it ends by failing alone, and then so does the service
+
+
+async def _watch_readiness(
+    app: App, server: RpcServer, supervisor: Supervisor, config: CommonConfig, port: int
+) -> None:
+    """Keep the health service true, and write the port file when first ready."""
+    was_ready = announced = False
+    while True:
+        ready = supervisor.healthy and await app.ready()
+        if ready != was_ready:
+            await server.set_ready(ready=ready)
+            was_ready = ready
+            if not ready:
+                logger.warning("service_not_ready", workers_down=supervisor.down)
+        if ready and not announced:
+            announced = True
+            ports = {"grpc": port, **app.ports()}
+            _write_ports(config, ports)
+            logger.info("service_ready", listen=config.listen, ports=ports)
+        await asyncio.sleep(READY_CHECK_S if was_ready else 0.1)
+
+
+def _write_ports(config: CommonConfig, ports: Mapping[str, int]) -> None:
+    """Whole or not at all: others wait for this file."""
+    path = config.port_file
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(ports), encoding="utf-8")
+    partial.replace(path)
+
+
+def _limits(app: App, config: CommonConfig) -> ServerLimits:
+    own = app.limits or ServerLimits()
+    return ServerLimits(
+        max_concurrent_rpcs=config.max_concurrent_rpcs,
+        max_receive_bytes=own.max_receive_bytes,
+        default_deadline_s=own.default_deadline_s,
+        stream_deadline_s=own.stream_deadline_s,
+        max_connection_age_s=own.max_connection_age_s,
+    )
+
+
+def _drain_delay_s(config: CommonConfig) -> float:
+    if config.drain_delay_s is not None:
+        return config.drain_delay_s
+    return 0.0 if config.listen_host in _LOOPBACK else DRAIN_DELAY_S
+
+
+def _stop_on_signals(stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, stopping.set)
