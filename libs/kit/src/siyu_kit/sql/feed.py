@@ -114,7 +114,7 @@ async def rows_after(session: AsyncSession, of: Feed, after: int, limit: int) ->
         .order_by(c.sequence)
         .limit(limit)
     )
-    return [_feed_row(row) for row in result]
+    return [FeedRow(*row) for row in result]
 
 
 async def mark_published(session: AsyncSession, of: Feed, sequence: int) -> None:
