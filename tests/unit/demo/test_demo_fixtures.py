@@ -3,6 +3,7 @@
 from statistics import median
 
 import pytest
+
 from siyu_demo.fixtures import SEQUENCES, FxM1, FxO1, Sequence, fx_m1, fx_o1, sequence_records
 from siyu_demo.fixtures.sequences import WINDOW_MS
 from siyu_demo.records import Record

@@ -1,11 +1,13 @@
 """Who is who: the simulator's own knowledge against the published rules, worked out naively."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from siyu_demo.records import Identifier, Record, Via
 from siyu_demo.simulator import Quarter, Settings
 from siyu_demo.truth import Ledger, People
@@ -17,36 +19,40 @@ MOST = {"customer_no": 1, "mobile": 5, "openid": 10, "device_id": 20, "anonymous
 
 def stitched(records: list[Record]) -> set[frozenset[Identifier]]:
     """Constrained Kruskal over sets: the strongest, then the earliest evidence first."""
+    persons = {identifier: frozenset({identifier}) for r in records for identifier in r.ids.items()}
     said: dict[tuple[Identifier, Identifier], list[Record]] = defaultdict(list)
-    persons: dict[Identifier, frozenset[Identifier]] = {}
     for record in records:
         best, *others = record.ids.items()
-        for identifier in (best, *others):
-            persons[identifier] = frozenset({identifier})
         for other in others:
             said[best, other].append(record)
-    owners: dict[Identifier, set[Identifier]] = defaultdict(set)
-    for best, other in said:
-        if best[0] == "customer_no":
-            owners[other].add(best)
-    lost = {shared for shared, who in owners.items() if len(who) > OWNERS[shared[0]]}
-
-    edges = []
-    for edge, evidence in said.items():
-        links = [record for record in evidence if record.type != "unbind"]
-        cuts = [record.time for record in evidence if record.type == "unbind"]
-        if links and max(link.time for link in links) > max(cuts, default=-1):
-            strength = min(2 if r.authenticated or r.type == "bind" else 4 for r in links)
-            edges.append((strength, min(link.time for link in links), edge))
-    for _, _, (one, other) in sorted(edges):
+    lost = crowded(set(said))
+    for _, _, (one, other) in sorted(edges(said)):
         if one in lost or other in lost or persons[one] is persons[other]:
             continue
         together = persons[one] | persons[other]
         kinds = [kind for kind, _ in together]
         if all(kinds.count(kind) <= MOST[kind] for kind in set(kinds)):
-            for member in together:
-                persons[member] = together
+            persons.update(dict.fromkeys(together, together))
     return set(persons.values())
+
+
+def crowded(pairs: set[tuple[Identifier, Identifier]]) -> set[Identifier]:
+    owners: dict[Identifier, set[Identifier]] = defaultdict(set)
+    for best, other in pairs:
+        if best[0] == "customer_no":
+            owners[other].add(best)
+    return {shared for shared, who in owners.items() if len(who) > OWNERS[shared[0]]}
+
+
+def edges(
+    said: dict[tuple[Identifier, Identifier], list[Record]],
+) -> Iterator[tuple[int, int, tuple[Identifier, Identifier]]]:
+    for edge, evidence in said.items():
+        links = [record for record in evidence if record.type != "unbind"]
+        cuts = [record.time for record in evidence if record.type == "unbind"]
+        if links and max(link.time for link in links) > max(cuts, default=-1):
+            strength = min(2 if r.authenticated or r.type == "bind" else 4 for r in links)
+            yield strength, min(link.time for link in links), edge
 
 
 def known(records: list[Record]) -> tuple[Ledger, People]:
