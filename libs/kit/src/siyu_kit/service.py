@@ -101,8 +101,8 @@ def run(name: str, config: type[C] | C, build: Callable[[C, Runtime], Awaitable[
     except ConfigError as error:
         sys.stderr.write(f"siyu-{name}: {error}\n")
         sys.exit(2)
-    except Exception as error:
-        logger.error("service_failed", exc_info=error)
+    except Exception:
+        logger.exception("service_failed")
         sys.exit(1)
 
 

@@ -21,6 +21,8 @@ logger = get_logger(__name__)
 
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 15.0
+STEADY_AFTER_S: Final = 1.0
+"""A worker that failed counts as up again when its next run has lasted this long."""
 HEALTHY_AFTER_S: Final = 30.0
 """A worker that ran this long starts over with the first pause."""
 
@@ -35,6 +37,10 @@ class _Supervised:
         self.up = False
         self.units = 0
         self.stopping = False
+
+    def mark_up(self) -> None:
+        """The worker has run for a while."""
+        self.up = True
 
     def stop(self) -> None:
         """Cancel now, or when the unit under way ends."""
@@ -108,16 +114,19 @@ class Supervisor:
         pause_s = FIRST_PAUSE_S
         while not worker.stopping:
             started = loop.time()
+            steady = loop.call_later(STEADY_AFTER_S, worker.mark_up)
             try:
                 await worker.worker()
-            except Exception as error:
+            except Exception:
                 worker.up = False
                 self._failures.add(1, {"worker": worker.name})
-                logger.error("worker_failed", worker=worker.name, exc_info=error)
+                logger.exception("worker_failed", worker=worker.name)
             else:
+                worker.up = True
                 return
+            finally:
+                steady.cancel()
             if loop.time() - started > HEALTHY_AFTER_S:
                 pause_s = FIRST_PAUSE_S
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            worker.up = True
