@@ -90,6 +90,16 @@ def test_what_is_sent_by_the_segment_library_it_can_say(quarter: Quarter) -> Non
     }
 
 
+def test_no_two_events_of_the_sensors_library_are_alike(quarter: Quarter) -> None:
+    """It sends no message id: what is alike in everything would be taken for a repetition."""
+    seen = Counter(
+        repr((record.type, record.ids, record.event, record.time, record.properties))
+        for record in quarter.live()
+        if record.via is Via.SENSORS
+    )
+    assert max(seen.values()) == 1
+
+
 def test_trades_happen_while_the_exchange_is_open(records: list[Record]) -> None:
     for record in records:
         if record.event == "trade":

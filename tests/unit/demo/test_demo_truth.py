@@ -1,5 +1,6 @@
 """The truth's own arithmetic, on cases small enough to be checked by eye or by brute force."""
 
+from datetime import date
 from itertools import combinations, pairwise
 from math import isclose
 
@@ -104,9 +105,18 @@ def correlation(one: list[int], other: list[int]) -> float:
     return float(both / spread**0.5)
 
 
-@pytest.mark.parametrize(("seed", "planted"), [(1, 5), (2, 6), (3, 7), (20_260_930, 6)])
-def test_the_planted_turning_point_is_found(seed: int, planted: int) -> None:
-    quarter = Quarter(Settings(seed=seed, customers=3_000, turning_point=planted))
+@pytest.mark.parametrize(
+    ("seed", "planted", "end"),
+    [
+        (1, 5, date(2026, 9, 30)),
+        (2, 6, date(2026, 9, 30)),
+        (3, 7, date(2027, 1, 2)),
+        (20_260_930, 6, date(2026, 9, 30)),
+        (20_260_930, 6, date(2026, 11, 22)),
+    ],
+)
+def test_the_planted_turning_point_is_found(seed: int, planted: int, end: date) -> None:
+    quarter = Quarter(Settings(seed=seed, customers=3_000, turning_point=planted, end=end))
     ledger = Ledger()
     ledger.add(quarter.history())
     ledger.add(quarter.live())
