@@ -60,3 +60,18 @@ RPC_SERVER_ACTIVE = GaugeDef("siyu_rpc_active_calls", "{call}", "Calls being ser
 WORKER_FAILURES = CounterDef(
     "siyu_worker_failures_total", "{failure}", "Workers that raised and were restarted."
 )
+STREAM_LAG = HistogramDef(
+    "siyu_stream_lag_seconds",
+    "s",
+    "Age of a batch's newest entry when its effect is committed, by reader and topic.",
+    SECONDS,
+)
+STREAM_BATCH = HistogramDef(
+    "siyu_stream_batch_messages", "{message}", "Messages a reader commits at once.", BATCH
+)
+STREAM_HANDLE = HistogramDef(
+    "siyu_stream_handle_seconds", "s", "Time to process and commit a batch.", SECONDS
+)
+STREAM_DEAD_LETTERS = CounterDef(
+    "siyu_stream_dead_letters_total", "{entry}", "Entries given up, by reader, topic and reason."
+)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Result, Select, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
@@ -153,7 +153,7 @@ async def prune(session: AsyncSession, of: Feed, keep_ms: int, limit: int = 5_00
     return len(gone.all())
 
 
-def _as_dict(rows: Result[tuple[int, int]] | Result[int, int]) -> dict[int, int]:
+def _as_dict(rows: Iterable[Any]) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 

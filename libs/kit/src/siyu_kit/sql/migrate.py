@@ -17,8 +17,9 @@ from sqlalchemy import Connection, text
 
 from siyu_kit.sql.dialect import Dialect
 from siyu_kit.sql.engine import Database
+from siyu_kit.sql.request_keys import request_key
 from siyu_kit.sql.sql_errors import connecting, surfaced
-from siyu_kit.sql.tables import kit_metadata
+from siyu_kit.sql.tables import dead_letter, feed, kit_metadata, lease, outbox, position
 
 # Any fixed number will do: one lock a database, since a service owns its database alone.
 _ADVISORY_LOCK: Final = 7_103_552
@@ -65,4 +66,6 @@ def run_env() -> None:
 
 def create_kit_tables(connection: Connection) -> None:
     """Create the kit's tables (see ``tables``); those that exist are left alone."""
-    kit_metadata.create_all(connection)
+    kit_metadata.create_all(
+        connection, tables=[lease, position, dead_letter, outbox, feed, request_key]
+    )
