@@ -117,14 +117,14 @@ _NORMALISERS: Mapping[str, Callable[[str], str]] = {
 def normalise(identifier_type: str, value: str) -> str:
     """The one form under which a value is stored and compared.
 
-    Raises InvalidInput (UNKNOWN_IDENTIFIER_TYPE, INVALID_IDENTIFIER) for a type that is not
+    Raises InvalidInput (FIELD_INVALID, field ``type`` or ``value``) for a type that is not
     registered, an empty or overlong value, control characters, or a form the type forbids.
     The value itself never stands in the error: it may be personal data.
     """
     normaliser = _NORMALISERS.get(identifier_type)
     if normaliser is None:
         raise InvalidInput(
-            "UNKNOWN_IDENTIFIER_TYPE",
+            "FIELD_INVALID",
             f"identifier type {identifier_type[:64]!r} is not registered",
             field="type",
             type=identifier_type[:64],
@@ -148,7 +148,7 @@ def is_junk(identifier_type: str, value: str) -> bool:
 
 def _invalid(identifier_type: str, problem: str) -> InvalidInput:
     return InvalidInput(
-        "INVALID_IDENTIFIER",
+        "FIELD_INVALID",
         f"identifier of type {identifier_type} {problem}",
         field="value",
         type=identifier_type,

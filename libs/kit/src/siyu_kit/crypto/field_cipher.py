@@ -46,11 +46,11 @@ class FieldCipher:
     def decrypt(self, sealed: bytes, context: bytes = b"") -> bytes:
         """Raises DataLoss for an altered value, another context, or a key that is not known."""
         if len(sealed) < _HEADER.size + _NONCE + _TAG:
-            raise DataLoss("CIPHERTEXT_TRUNCATED", "encrypted value is too short")
+            raise DataLoss("CIPHERTEXT_UNREADABLE", "encrypted value is too short")
         version, algorithm, key_id = _HEADER.unpack_from(sealed)
         if (version, algorithm) != (VERSION, SM4_GCM) or key_id not in self._keys:
             raise DataLoss(
-                "CIPHERTEXT_KEY_UNKNOWN",
+                "CIPHERTEXT_UNREADABLE",
                 f"no key {key_id} for version {version} algorithm {algorithm}",
                 key_id=str(key_id),
             )
@@ -61,4 +61,4 @@ class FieldCipher:
         try:
             return decryptor.update(body) + decryptor.finalize()
         except InvalidTag as error:
-            raise DataLoss("CIPHERTEXT_ALTERED", "encrypted value fails its check") from error
+            raise DataLoss("CIPHERTEXT_UNREADABLE", "encrypted value fails its check") from error

@@ -2,9 +2,9 @@
 
 import importlib
 import json
-import pkgutil
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -30,17 +30,11 @@ def services() -> tuple[ServiceDescriptor, ...]:
 
 
 def _services() -> Iterator[ServiceDescriptor]:
-    for package in pkgutil.iter_modules(siyu.__path__, "siyu."):
-        for version in _children(package.name):
-            for module in _children(version):
-                if module.endswith("_service_pb2"):
-                    file = importlib.import_module(module).DESCRIPTOR
-                    yield from file.services_by_name.values()
-
-
-def _children(package: str) -> list[str]:
-    path = importlib.import_module(package).__path__
-    return [item.name for item in pkgutil.iter_modules(path, f"{package}.")]
+    # A namespace package lists no children, so its folders are asked.
+    for root in map(Path, siyu.__path__):
+        for path in sorted(root.glob("*/*/*_service_pb2.py")):
+            name = ".".join(("siyu", *path.relative_to(root).with_suffix("").parts))
+            yield from importlib.import_module(name).DESCRIPTOR.services_by_name.values()
 
 
 @cache
