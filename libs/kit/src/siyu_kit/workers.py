@@ -63,6 +63,8 @@ async def unit_of_work() -> AsyncIterator[None]:
     if supervised is None:
         yield
         return
+    if supervised.stopping and supervised.units == 0:
+        await asyncio.sleep(0)  # the stop takes effect here, before another unit begins
     supervised.units += 1
     try:
         yield

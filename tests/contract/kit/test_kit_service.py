@@ -1,0 +1,109 @@
+"""A whole service process: start, ports, readiness, SIGTERM with a call in flight."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from siyu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
+from siyu_kit.auth import IssuedTokens, TokenIssuer, write_key_pair
+from siyu_kit.auth.keys import read_signing_key
+from siyu_kit.errors import DependencyDown
+from siyu_kit.rpc import call, connect
+from support.fake_identity import refusal, resolve
+
+SERVICE = """
+import asyncio
+from siyu.identity.v1 import identity_service_pb2 as pb, identity_service_pb2_grpc as pb_grpc
+from siyu_kit.config import CommonConfig
+from siyu_kit.service import App, Servicer, run, unit_of_work
+
+class Identity(pb_grpc.IdentityServiceServicer):
+    async def Resolve(self, request, context):
+        print("entered", flush=True)
+        await asyncio.sleep(0.5)
+        return pb.ResolveResponse(resolution=pb.Resolution(ident_no=7))
+    async def ResolveBatch(self, request, context): ...
+    async def Link(self, request, context): ...
+    async def LinkBatch(self, request, context): ...
+    async def Unlink(self, request, context): ...
+    async def GetPerson(self, request, context): ...
+    async def ListChanges(self, request, context): ...
+    async def WatchChanges(self, request, context): yield
+
+async def build(config, runtime):
+    async def worker():
+        async with unit_of_work():
+            await asyncio.sleep(1.0)
+        print("unit finished", flush=True)
+        await asyncio.sleep(60)
+    async def close():
+        print("closed", flush=True)
+    return App(
+        servicers=[Servicer(pb_grpc.add_IdentityServiceServicer_to_server, Identity())],
+        workers={"slow": worker}, aclose=close, ports=lambda: {"http": 8080},
+    )
+
+run("identity", CommonConfig, build)
+"""
+
+
+async def _start(directory: Path, **settings: str) -> asyncio.subprocess.Process:
+    signing, _ = write_key_pair(directory)
+    program = directory / "service.py"
+    program.write_text(SERVICE)
+    environ = {
+        "SIYU_LISTEN": f"unix:{directory / 'sock'}",
+        "SIYU_DRAIN_DELAY_S": "0",
+        "SIYU_PORT_FILE": str(directory / "ports.json"),
+        "SIYU_AUTH_SIGNING_KEY_FILE": str(signing),
+        **settings,
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(program),
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def _ready(directory: Path) -> dict[str, int]:
+    for _ in range(500):
+        if (directory / "ports.json").exists():
+            return json.loads((directory / "ports.json").read_text())
+        await asyncio.sleep(0.02)
+    raise AssertionError("the service did not become ready")
+
+
+@pytest.mark.parametrize("otlp", ["", "http://127.0.0.1:9"])
+async def test_sigterm_finishes_the_call_and_the_unit_in_flight(tmp_path, otlp):
+    """Also with a collector that is not there: the exit does not wait for it for long."""
+    process = await _start(tmp_path, SIYU_OTLP_ENDPOINT=otlp)
+    assert (await _ready(tmp_path))["http"] == 8080
+    key = read_signing_key(tmp_path / "issuer.key.pem")
+    tokens = IssuedTokens(TokenIssuer(key), "user:test", ["service"])
+    async with connect(f"unix:{tmp_path / 'sock'}", tokens) as channel:
+        stub = IdentityServiceStub(channel)
+        calling = asyncio.create_task(call(stub.Resolve, resolve()))
+        assert await process.stdout.readline() == b"entered\n"
+        process.send_signal(signal.SIGTERM)
+        assert (await calling).resolution.ident_no == 7
+        assert isinstance(await refusal(call(stub.Resolve, resolve(), timeout_s=2)), DependencyDown)
+    out, log = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 0
+    assert out.decode().split("\n")[:2] == ["unit finished", "closed"]
+    events = [json.loads(line)["event"] for line in log.decode().splitlines()]
+    assert events[0] == "service_ready"
+    assert {"service_stopping", "service_stopped"} <= set(events)
+
+
+async def test_a_service_without_keys_says_so_and_exits(tmp_path):
+    process = await _start(tmp_path, SIYU_AUTH_SIGNING_KEY_FILE="", SIYU_PARTITIONS="many")
+    _, log = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 2
+    assert b"SIYU_PARTITIONS: must be a whole number" in log
+    assert b"Traceback" not in log
