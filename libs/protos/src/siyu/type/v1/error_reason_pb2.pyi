@@ -29,7 +29,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT: a page token is not of this request. Metadata: field."""
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 3
-    """UNAUTHENTICATED: no token, or one that does not verify. Metadata: cause, one of missing, malformed, signature, expired, audience, issuer."""
+    """UNAUTHENTICATED: no token, or one that does not verify. Metadata: cause, one of missing, malformed, signature, expired, lifetime, audience, issuer."""
     ERROR_REASON_PERMISSION_MISSING: _ErrorReason.ValueType  # 4
     """PERMISSION_DENIED: none of the caller's roles has the permission. Metadata: permission."""
     ERROR_REASON_PROJECT_FORBIDDEN: _ErrorReason.ValueType  # 5
@@ -61,7 +61,7 @@ ERROR_REASON_FIELD_INVALID: ErrorReason.ValueType  # 1
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT: a page token is not of this request. Metadata: field."""
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 3
-"""UNAUTHENTICATED: no token, or one that does not verify. Metadata: cause, one of missing, malformed, signature, expired, audience, issuer."""
+"""UNAUTHENTICATED: no token, or one that does not verify. Metadata: cause, one of missing, malformed, signature, expired, lifetime, audience, issuer."""
 ERROR_REASON_PERMISSION_MISSING: ErrorReason.ValueType  # 4
 """PERMISSION_DENIED: none of the caller's roles has the permission. Metadata: permission."""
 ERROR_REASON_PROJECT_FORBIDDEN: ErrorReason.ValueType  # 5
