@@ -391,3 +391,12 @@ async def test_a_taken_port_is_an_error():
 
 def test_issuer_and_verifier_fit():
     assert VERIFIER.verify(ISSUER.mint("s", ["analyst"], ["p"])).subject == "s"
+
+
+async def test_a_long_message_is_cut_and_still_arrives(identity):
+    fake, served = identity
+    fake.error = errors.InvalidInput("FIELD_INVALID", "错" * 5000, field="f", rule="则" * 5000)
+    stub = IdentityServiceStub(served.channel("service"))
+    error = await refusal(call(stub.Resolve, resolve()))
+    assert isinstance(error, errors.InvalidInput)
+    assert (error.message, error.field) == ("错" * 300, "f")

@@ -199,6 +199,11 @@ class CommonConfig:
     tls_ca_file: Path | None = setting(
         "SIYU_TLS_CA_FILE", default=None, doc="CA of the peers; with it both sides must show one"
     )
+    page_token_key: Secret = setting(
+        "SIYU_PAGE_TOKEN_KEY",
+        default=Secret(""),
+        doc="shared by replicas; without it page tokens end with the process",
+    )
     otlp_endpoint: str | None = setting(
         "SIYU_OTLP_ENDPOINT", default=None, doc="http://collector:4317; nothing leaves without it"
     )

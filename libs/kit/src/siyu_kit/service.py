@@ -36,6 +36,7 @@ WORKER_GRACE_S: Final = 10.0
 FLUSH_S: Final = 3.0
 DRAIN_DELAY_S: Final = 5.0
 READY_CHECK_S: Final = 1.0
+READY_TIMEOUT_S: Final = 5.0
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -59,7 +60,7 @@ class App:
     workers: Mapping[str, Worker] = field(default_factory=dict)
     """Name -> coroutine function that runs until cancelled (returning means: done for good)."""
     ready: Callable[[], Awaitable[bool]] = _always_ready
-    """Asked every second; False takes the service out of balancing. Must not raise or block."""
+    """Asked every second; False takes the service out of balancing, and so does raising."""
     drain: Callable[[], Awaitable[None]] = _nothing
     """Called beside the server's own drain: stop other listeners, finish what they took."""
     aclose: Callable[[], Awaitable[None]] = _nothing
@@ -180,7 +181,7 @@ async def _watch_readiness(
     """Keep the health service true, and write the port file when first ready."""
     was_ready = announced = False
     while True:
-        ready = supervisor.healthy and await app.ready()
+        ready = supervisor.healthy and await _says_ready(app)
         if ready != was_ready:
             await server.set_ready(ready=ready)
             was_ready = ready
@@ -192,6 +193,15 @@ async def _watch_readiness(
             _write_ports(config, ports)
             logger.info("service_ready", listen=config.listen, ports=ports)
         await asyncio.sleep(READY_CHECK_S if was_ready else 0.1)
+
+
+async def _says_ready(app: App) -> bool:
+    try:
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            return await app.ready()
+    except Exception:
+        logger.exception("readiness_check_failed")
+        return False
 
 
 def _write_ports(config: CommonConfig, ports: Mapping[str, int]) -> None:

@@ -21,6 +21,7 @@ from siyu_kit.telemetry import Telemetry, active
 Q = TypeVar("Q")
 R = TypeVar("R")
 
+_BALANCED: Final = ("dns:", "ipv4:", "ipv6:")
 _MAX_RECEIVE: Final = 16 * 1024 * 1024
 
 
@@ -31,14 +32,16 @@ def connect(
     *,
     credentials: grpc.ChannelCredentials | None = None,
 ) -> KitChannel:
-    """The channel of a peer: ``host:port``, ``unix:/path``, or ``dns:///name:port`` (balanced).
+    """Open the channel of a peer.
 
+    ``target`` is ``host:port`` or ``unix:/path``; ``dns:///name:port`` and ``ipv4:a:1,b:2`` are
+    balanced over the addresses that are ready.
     Make one per target and process, inside the running loop, and close it at the end. It connects
     when first used and reconnects within seconds. Every call gets the own token, the trace
     context, and a deadline that fits into the one of the call being served.
     """
     options: list[tuple[str, Any]] = [
-        ("grpc.service_config", service_config(balanced=target.startswith("dns:"))),
+        ("grpc.service_config", service_config(balanced=target.startswith(_BALANCED))),
         ("grpc.enable_retries", 1),
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", 10_000),

@@ -13,6 +13,10 @@ from siyu_kit.errors import DomainError, InvalidInput, QuotaExceeded
 ERROR_DOMAIN: Final = "siyu"
 STATUS_KEY: Final = "grpc-status-details-bin"
 
+_LONGEST: Final = 300
+# Characters of a message or a metadata value: all of it travels in trailers of 8 KiB, where
+# Chinese text takes nine bytes a character.
+
 _CODES: Final[Mapping[type, int]] = {
     errors.InvalidInput: code_pb2.INVALID_ARGUMENT,
     errors.NotFound: code_pb2.NOT_FOUND,
@@ -79,16 +83,16 @@ def to_status(error: BaseException, *, trace_id: str = "") -> status_pb2.Status:
     code = code_of(error)
     if not isinstance(error, DomainError) or code == code_pb2.INTERNAL:
         return _internal(trace_id)
-    status = status_pb2.Status(code=code, message=error.message)
-    info = error_details_pb2.ErrorInfo(
-        reason=error.reason, domain=ERROR_DOMAIN, metadata=error.metadata
-    )
+    message = error.message[:_LONGEST]
+    status = status_pb2.Status(code=code, message=message)
+    metadata = {key: value[:_LONGEST] for key, value in error.metadata.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=metadata)
     if isinstance(error, InvalidInput) and error.field:
         info.metadata["field"] = error.field
     status.details.add().Pack(info)
     if isinstance(error, InvalidInput):
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=error.field, description=error.message, reason=error.reason
+            field=error.field, description=message, reason=error.reason
         )
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     if isinstance(error, QuotaExceeded) and error.retry_after_s > 0:
