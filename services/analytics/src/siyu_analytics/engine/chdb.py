@@ -1,0 +1,210 @@
+"""chDB behind the engine port: one path a process, one connection a thread, never forked.
+
+The connection string bounds the whole server; each statement has its own limits on top. Importing
+chDB takes a second and 230 MB, so it happens when the first engine opens.
+"""
+
+import asyncio
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pyarrow as pa
+
+from siyu_analytics.engine.failures import surfaced
+from siyu_analytics.engine.protobuf import PROTOBUF_SETTINGS, with_length
+from siyu_kit.errors import TooBusy
+
+R = TypeVar("R")
+
+_KILL: Final = "KILL QUERY WHERE query LIKE '%{mark}%' AND query NOT LIKE 'KILL%' ASYNC"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the engine may take."""
+
+    threads: int = 4
+    """Statements at once; each has a connection of its own."""
+    waiting: int = 64
+    """Statements that may wait for a thread; more are refused."""
+    server_memory: int = 6_000_000_000
+    """Bytes, of everything together."""
+    query_memory: int = 3_000_000_000
+    """Bytes, of one statement."""
+    timeout_s: float = 60.0
+    """Of one statement that is given no time of its own."""
+
+
+class ChdbEngine:
+    """An ``Engine``. Several may be open on the same path, so that writes never wait for reads."""
+
+    def __init__(self, path: Path, limits: Limits | None = None, *, name: str = "engine") -> None:
+        self._path = path
+        self._limits = limits or Limits()
+        self._pool = ThreadPoolExecutor(self._limits.threads, thread_name_prefix=name)
+        self._killer = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-kill")
+        self._local = threading.local()
+        self._clients: list[Any] = []
+        self._opening = threading.Lock()
+        self._admitted = 0
+
+    async def query(
+        self, sql: str, parameters: Mapping[str, object], *, timeout_s: float | None = None
+    ) -> pa.Table:
+        """Run a SELECT; see the port. The text carries no FORMAT clause."""
+        mark = uuid.uuid4().hex
+        text = f"/* {mark} */ {sql}"
+        limit_s = self._limits.timeout_s if timeout_s is None else timeout_s
+
+        def run(client: Any) -> pa.Table:
+            self._limit_time(client, limit_s)
+            raw = client.raw_query(text, parameters=dict(parameters), fmt="ArrowStream")
+            # The engine sends nothing at all for an answer without rows and columns.
+            return pa.ipc.open_stream(raw).read_all() if raw else pa.table({})
+
+        return await self._on_thread(run, mark)
+
+    async def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        """Run a statement without an answer."""
+        bound = dict(parameters or {})
+
+        def run(client: Any) -> None:
+            self._limit_time(client, 0)
+            client.command(sql, parameters=bound)
+
+        await self._on_thread(run)
+
+    async def insert_protobuf(self, table: str, payload: bytes, schema_text: str) -> None:
+        """Insert the messages of an envelope; see the port."""
+        settings = {**PROTOBUF_SETTINGS, "format_schema": schema_text}
+        block = with_length(payload)
+
+        def run(client: Any) -> None:
+            self._limit_time(client, 0)
+            client.raw_insert(table, insert_block=block, settings=settings, fmt="ProtobufList")
+
+        await self._on_thread(run, decoding=True)
+
+    async def insert_arrow(self, table: str, data: pa.Table, *, token: str | None = None) -> None:
+        """Insert rows; see the port."""
+        settings: dict[str, object] = {"input_format_arrow_allow_missing_columns": 1}
+        if token is not None:
+            settings |= {"insert_deduplicate": 1, "insert_deduplication_token": token}
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, data.schema) as writer:
+            writer.write_table(data.combine_chunks())
+        block = sink.getvalue().to_pybytes()
+
+        def run(client: Any) -> None:
+            self._limit_time(client, 0)
+            client.raw_insert(
+                table,
+                column_names=data.column_names,
+                insert_block=block,
+                settings=settings,
+                fmt="ArrowStream",
+            )
+
+        await self._on_thread(run)
+
+    async def aclose(self) -> None:
+        """Wait for what runs, close every connection."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True)
+        await asyncio.to_thread(self._killer.shutdown, wait=True)
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+
+    async def _on_thread(
+        self, run: Callable[[Any], R], mark: str = "", *, decoding: bool = False
+    ) -> R:
+        if self._admitted >= self._limits.threads + self._limits.waiting:
+            raise TooBusy("OVERLOADED", "too many statements wait for the engine", limit="engine")
+        self._admitted += 1
+        loop = asyncio.get_running_loop()
+        cancelled = threading.Event()
+
+        def work() -> R | None:
+            if cancelled.is_set():
+                return None
+            with surfaced(decoding=decoding):
+                return run(self._client())
+
+        future = loop.run_in_executor(self._pool, work)
+        future.add_done_callback(self._release)
+        try:
+            # Shielded: a thread cannot be stopped, so the statement is, and then it ends by itself.
+            return await asyncio.shield(future)  # type: ignore[return-value]
+        except asyncio.CancelledError:
+            cancelled.set()
+            if mark and not future.done():
+                loop.run_in_executor(self._killer, self._kill, mark)
+            raise
+
+    def _release(self, future: "asyncio.Future[Any]") -> None:
+        self._admitted -= 1
+        if not future.cancelled():
+            future.exception()  # seen: nobody may be waiting for it any more
+
+    def _kill(self, mark: str) -> None:
+        with contextlib.suppress(Exception):
+            self._client().command(_KILL.format(mark=mark))
+
+    def _client(self) -> Any:
+        client = getattr(self._local, "client", None)
+        if client is None:
+            with self._opening:
+                client = self._open()
+                self._clients.append(client)
+            self._local.client = client
+            self._local.limit_s = -1
+        return client
+
+    def _limit_time(self, client: Any, seconds: float) -> None:
+        """0 is without limit; a statement's time is set on the connection only when it changes."""
+        whole = 0 if seconds <= 0 else max(1, round(seconds + 0.5))
+        if self._local.limit_s != whole:
+            client.set_client_setting("max_execution_time", whole)
+            self._local.limit_s = whole
+
+    def _open(self) -> Any:
+        import clickhouse_connect
+
+        self._path.mkdir(parents=True, exist_ok=True)
+        options = {
+            "max_server_memory_usage": self._limits.server_memory,
+            "async_insert": 0,
+            "background_pool_size": 2,
+            "background_schedule_pool_size": 4,
+            "background_common_pool_size": 2,
+            "mark_cache_size": 67_108_864,
+            "uncompressed_cache_size": 0,
+            # The engine keeps schemas that it is given as text in files below this.
+            "format_schema_path": str(self._path / "format_schemas"),
+        }
+        client = clickhouse_connect.get_client(
+            interface="chdb", path=str(self._path), chdb_options=options
+        )
+        for key, value in _SESSION.items():
+            client.set_client_setting(key, value)
+        client.set_client_setting("max_memory_usage", self._limits.query_memory)
+        return client
+
+
+_SESSION: Final[Mapping[str, object]] = {
+    # Two cores are shared with the other services.
+    "max_threads": 2,
+    "max_insert_threads": 1,
+    # An import may bring a month at a time; a batch must still be one insert.
+    "max_partitions_per_insert_block": 0,
+    "max_bytes_before_external_group_by": 1_000_000_000,
+    "max_bytes_before_external_sort": 1_000_000_000,
+    "output_format_arrow_string_as_string": 1,
+    "output_format_arrow_low_cardinality_as_dictionary": 0,
+}
