@@ -1,7 +1,17 @@
 import asyncio
 
 import pytest
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+)
 
 from siyu_kit.errors import DependencyDown
 from siyu_kit.sql.engine import Database
@@ -44,7 +54,7 @@ async def all_of(database: Database) -> list[tuple[object, ...]]:
 async def test_a_transaction_commits_whole_or_not_at_all(things: Database) -> None:
     async with things.transaction() as session:
         await session.execute(insert(thing).values(row("kept")))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError):  # noqa: PT012 - the transaction fails
         async with things.transaction() as session:
             await session.execute(insert(thing).values(row("dropped")))
             raise RuntimeError
@@ -165,7 +175,7 @@ async def test_upsert_refuses_two_rows_with_one_key(things: Database) -> None:
 async def test_a_constraint_stays_the_databases_own_error(things: Database) -> None:
     from sqlalchemy.exc import IntegrityError
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError):  # noqa: PT012 - the transaction fails
         async with things.transaction() as session:
             await session.execute(insert(thing).values(row("a")))
             await session.execute(insert(thing).values(row("a")))

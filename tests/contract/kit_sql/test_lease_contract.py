@@ -67,7 +67,7 @@ async def test_a_late_holder_commits_nothing(database: Database) -> None:
     assert late is not None
     await expire(database)
     assert await two.acquire("x") is not None
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost):  # noqa: PT012 - the transaction fails
         async with database.transaction() as session:
             await effect(session)
             await fence(session, late)

@@ -48,9 +48,7 @@ class CrashingPublisher(StreamPublisher):
 def relay_of(
     database: Database, publisher: StreamPublisher, box: Outbox, **options: object
 ) -> OutboxRelay:
-    return OutboxRelay(
-        database, publisher, topic="identity", outbox=box, poll_s=0.05, **options
-    )  # type: ignore[arg-type]
+    return OutboxRelay(database, publisher, topic="identity", outbox=box, poll_s=0.05, **options)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -100,7 +98,7 @@ async def test_rows_arrive_in_order_with_everything_they_carry(database: Databas
 async def test_what_is_rolled_back_is_never_told(database: Database) -> None:
     stream, box = MemoryStreamStore(), Outbox()
     async with running(relay_of(database, StreamPublisher(stream), box)):
-        with pytest.raises(RuntimeError):
+        with pytest.raises(RuntimeError):  # noqa: PT012 - the transaction fails
             async with database.transaction() as session:
                 await box.add(session, "identity", "p", b"never")
                 raise RuntimeError

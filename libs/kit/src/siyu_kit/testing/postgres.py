@@ -84,7 +84,7 @@ class PostgresServer:
     def _initialise(self) -> None:
         command = [str(binary("initdb")), "-D", str(self._data), "-U", ACCOUNT, "-A", "trust"]
         command += ["-E", "UTF8", "--locale=C", "--no-instructions"]
-        done = subprocess.run(  # noqa: S603 - our own command line
+        done = subprocess.run(
             command, capture_output=True, text=True, check=False, cwd=self._directory,
             user=self._user, group=self._user, extra_groups=[] if self._user else None,
         )  # fmt: skip

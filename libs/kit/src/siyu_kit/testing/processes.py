@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,12 +20,17 @@ class ServerFailed(RuntimeError):
 
 
 class ServerProcess:
-    """A child that ends with us: the kernel terminates it even if this process is killed."""
+    """A child that ends with us: the kernel kills it even if this process is killed.
+
+    The kernel ties it to the *thread* that started it, so only the main thread may.
+    """
 
     def __init__(self, command: Sequence[str], log: Path, user: str | None = None) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise ServerFailed("start servers from the main thread")
         self._log = log
         with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command line
+            self._process = subprocess.Popen(
                 [*_bound_to_us(user), *command],
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -88,9 +88,7 @@ class StreamContract:
 
     async def test_a_blocked_read_wakes_on_append(self, stream: StreamStore) -> None:
         """It returns with the entry, long before the wait is over."""
-        reading = asyncio.create_task(
-            stream.read({0: START, 1: START}, "events", block_ms=20_000)
-        )
+        reading = asyncio.create_task(stream.read({0: START, 1: START}, "events", block_ms=20_000))
         await asyncio.sleep(0.05)
         assert not reading.done()
         await stream.append("events", 1, [NewEntry(b"a")])
