@@ -24,10 +24,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
+    ERROR_REASON_PERSON_NOT_FOUND: _ErrorReason.ValueType  # 1
+    """NOT_FOUND: nobody is known by this key. Metadata: key, one of person_id, person_no, identifier."""
+    ERROR_REASON_KEY_REUSED: _ErrorReason.ValueType  # 2
+    """ALREADY_EXISTS: the natural key was used with other content. Metadata: key."""
+    ERROR_REASON_PERSONS_MOVED: _ErrorReason.ValueType  # 3
+    """ABORTED: persons moved while their facts were written; send it again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the profile service."""
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
+ERROR_REASON_PERSON_NOT_FOUND: ErrorReason.ValueType  # 1
+"""NOT_FOUND: nobody is known by this key. Metadata: key, one of person_id, person_no, identifier."""
+ERROR_REASON_KEY_REUSED: ErrorReason.ValueType  # 2
+"""ALREADY_EXISTS: the natural key was used with other content. Metadata: key."""
+ERROR_REASON_PERSONS_MOVED: ErrorReason.ValueType  # 3
+"""ABORTED: persons moved while their facts were written; send it again."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -579,22 +579,26 @@ class RatingState(_message.Message):
     LEVEL_FIELD_NUMBER: _builtins.int
     RATING_ID_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_MS_FIELD_NUMBER: _builtins.int
+    ASSESSED_TIME_MS_FIELD_NUMBER: _builtins.int
     level: Global___RiskLevel.ValueType
     """Level."""
     rating_id: _builtins.str
     """Statement that decides it."""
     expire_time_ms: _builtins.int
     """When it lapses, milliseconds UTC."""
+    assessed_time_ms: _builtins.int
+    """When it was assessed, milliseconds UTC."""
     def __init__(
         self,
         *,
         level: Global___RiskLevel.ValueType = ...,
         rating_id: _builtins.str = ...,
         expire_time_ms: _builtins.int = ...,
+        assessed_time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time_ms", b"expire_time_ms", "level", b"level", "rating_id", b"rating_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessed_time_ms", b"assessed_time_ms", "expire_time_ms", b"expire_time_ms", "level", b"level", "rating_id", b"rating_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
