@@ -75,3 +75,9 @@ STREAM_HANDLE = HistogramDef(
 STREAM_DEAD_LETTERS = CounterDef(
     "siyu_stream_dead_letters_total", "{entry}", "Entries given up, by reader, topic and reason."
 )
+COLLECT_ACCEPTED = CounterDef(
+    "siyu_collect_accepted_total", "{event}", "Events made durable, by source."
+)
+COLLECT_REFUSED = CounterDef(
+    "siyu_collect_refused_total", "{event}", "Records refused at the door, by source and reason."
+)

@@ -24,13 +24,13 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"siyu/collect/v1/error_reason.proto\x12\x0fsiyu.collect.v1*+\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"siyu/collect/v1/error_reason.proto\x12\x0fsiyu.collect.v1*\xaf\x06\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_NO_IDENTIFIER\x10\x01\x12%\n!ERROR_REASON_TOO_MANY_IDENTIFIERS\x10\x02\x12\x1d\n\x19\x45RROR_REASON_KIND_INVALID\x10\x03\x12#\n\x1f\x45RROR_REASON_MESSAGE_ID_INVALID\x10\x04\x12\x1d\n\x19\x45RROR_REASON_NAME_INVALID\x10\x05\x12\x1c\n\x18\x45RROR_REASON_KEY_INVALID\x10\x06\x12$\n ERROR_REASON_CONTEXT_KEY_UNKNOWN\x10\x07\x12$\n ERROR_REASON_TOO_MANY_PROPERTIES\x10\x08\x12\x1d\n\x19\x45RROR_REASON_TEXT_INVALID\x10\t\x12\x1e\n\x1a\x45RROR_REASON_VALUE_INVALID\x10\n\x12\x1d\n\x19\x45RROR_REASON_LIST_INVALID\x10\x0b\x12\x1d\n\x19\x45RROR_REASON_TIME_MISSING\x10\x0c\x12\x18\n\x14\x45RROR_REASON_TOO_OLD\x10\r\x12\x1b\n\x17\x45RROR_REASON_FAR_FUTURE\x10\x0e\x12#\n\x1f\x45RROR_REASON_EVIDENCE_FORBIDDEN\x10\x0f\x12 \n\x1c\x45RROR_REASON_LINK_INCOMPLETE\x10\x10\x12\x1f\n\x1b\x45RROR_REASON_RECORD_INVALID\x10\x11\x12(\n$ERROR_REASON_RECORD_TYPE_UNSUPPORTED\x10\x12\x12%\n!ERROR_REASON_IDENTITY_KEY_UNKNOWN\x10\x13\x12!\n\x1d\x45RROR_REASON_PROJECT_MISMATCH\x10\x14\x12\x1e\n\x1a\x45RROR_REASON_LINE_TOO_LONG\x10\x15\x12\x1d\n\x19\x45RROR_REASON_BODY_INVALID\x10\x16\x12\x1f\n\x1b\x45RROR_REASON_BODY_TOO_LARGE\x10\x17\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'siyu.collect.v1.error_reason_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=55
-  _globals['_ERRORREASON']._serialized_end=98
+  _globals['_ERRORREASON']._serialized_start=56
+  _globals['_ERRORREASON']._serialized_end=871
 # @@protoc_insertion_point(module_scope)

@@ -24,10 +24,102 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
+    ERROR_REASON_NO_IDENTIFIER: _ErrorReason.ValueType  # 1
+    """INVALID_ARGUMENT: the event has no identifier, or only placeholders that many people share. Metadata: field."""
+    ERROR_REASON_TOO_MANY_IDENTIFIERS: _ErrorReason.ValueType  # 2
+    """INVALID_ARGUMENT: the event has more than 10 identifiers. Metadata: field, limit."""
+    ERROR_REASON_KIND_INVALID: _ErrorReason.ValueType  # 3
+    """INVALID_ARGUMENT: the kind of the event is missing or not known. Metadata: field."""
+    ERROR_REASON_MESSAGE_ID_INVALID: _ErrorReason.ValueType  # 4
+    """INVALID_ARGUMENT: the message id is empty, over 100 bytes or unprintable. Metadata: field."""
+    ERROR_REASON_NAME_INVALID: _ErrorReason.ValueType  # 5
+    """INVALID_ARGUMENT: a track event's name is empty, over 100 bytes, unprintable or padded, or another event has one. Metadata: field."""
+    ERROR_REASON_KEY_INVALID: _ErrorReason.ValueType  # 6
+    """INVALID_ARGUMENT: a property's key breaks the rule of keys, or stands twice with two types. Metadata: field."""
+    ERROR_REASON_CONTEXT_KEY_UNKNOWN: _ErrorReason.ValueType  # 7
+    """INVALID_ARGUMENT: the context has a key that is not reserved. Metadata: field."""
+    ERROR_REASON_TOO_MANY_PROPERTIES: _ErrorReason.ValueType  # 8
+    """INVALID_ARGUMENT: the event has more than 300 properties. Metadata: field, limit."""
+    ERROR_REASON_TEXT_INVALID: _ErrorReason.ValueType  # 9
+    """INVALID_ARGUMENT: a text is over 8191 bytes, or a profile's holds a NUL. Metadata: field."""
+    ERROR_REASON_VALUE_INVALID: _ErrorReason.ValueType  # 10
+    """INVALID_ARGUMENT: a number is not finite or over 9e14, a time is out of its years, or the value has a type that is not taken here. Metadata: field."""
+    ERROR_REASON_LIST_INVALID: _ErrorReason.ValueType  # 11
+    """INVALID_ARGUMENT: a list has over 100 items, or one over 255 bytes. Metadata: field."""
+    ERROR_REASON_TIME_MISSING: _ErrorReason.ValueType  # 12
+    """INVALID_ARGUMENT: the event has no time. Metadata: field."""
+    ERROR_REASON_TOO_OLD: _ErrorReason.ValueType  # 13
+    """INVALID_ARGUMENT: a live event is older than 10 days; history comes by Import. Metadata: field."""
+    ERROR_REASON_FAR_FUTURE: _ErrorReason.ValueType  # 14
+    """INVALID_ARGUMENT: the event is more than 3 hours ahead of the door's clock. Metadata: field."""
+    ERROR_REASON_EVIDENCE_FORBIDDEN: _ErrorReason.ValueType  # 15
+    """INVALID_ARGUMENT: an event may not claim this class of evidence. Metadata: field."""
+    ERROR_REASON_LINK_INCOMPLETE: _ErrorReason.ValueType  # 16
+    """INVALID_ARGUMENT: a bind or unbind does not name two identifiers. Metadata: field."""
+    ERROR_REASON_RECORD_INVALID: _ErrorReason.ValueType  # 17
+    """INVALID_ARGUMENT: a JSON record has not the form of an event. Metadata: field."""
+    ERROR_REASON_RECORD_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 18
+    """INVALID_ARGUMENT: records of this known type (items, details, profile_delete) are not taken. Metadata: field, type."""
+    ERROR_REASON_IDENTITY_KEY_UNKNOWN: _ErrorReason.ValueType  # 19
+    """INVALID_ARGUMENT: an SDK's identity key is not known; the whole record is refused. Metadata: field."""
+    ERROR_REASON_PROJECT_MISMATCH: _ErrorReason.ValueType  # 20
+    """INVALID_ARGUMENT: a record names another project than the one its write key is for. Metadata: field."""
+    ERROR_REASON_LINE_TOO_LONG: _ErrorReason.ValueType  # 21
+    """INVALID_ARGUMENT: a line of an import is longer than 1 MiB. Metadata: field."""
+    ERROR_REASON_BODY_INVALID: _ErrorReason.ValueType  # 22
+    """INVALID_ARGUMENT (HTTP 400, or 408 when it was too slow): the body cannot be read at all. Metadata: field."""
+    ERROR_REASON_BODY_TOO_LARGE: _ErrorReason.ValueType  # 23
+    """INVALID_ARGUMENT (HTTP 413): the body is too large, as sent or unpacked. Metadata: field, limit."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """Reasons of the collect service."""
+    """Reasons of the collect service. Most are given for one event of a batch; the others are taken."""
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
+ERROR_REASON_NO_IDENTIFIER: ErrorReason.ValueType  # 1
+"""INVALID_ARGUMENT: the event has no identifier, or only placeholders that many people share. Metadata: field."""
+ERROR_REASON_TOO_MANY_IDENTIFIERS: ErrorReason.ValueType  # 2
+"""INVALID_ARGUMENT: the event has more than 10 identifiers. Metadata: field, limit."""
+ERROR_REASON_KIND_INVALID: ErrorReason.ValueType  # 3
+"""INVALID_ARGUMENT: the kind of the event is missing or not known. Metadata: field."""
+ERROR_REASON_MESSAGE_ID_INVALID: ErrorReason.ValueType  # 4
+"""INVALID_ARGUMENT: the message id is empty, over 100 bytes or unprintable. Metadata: field."""
+ERROR_REASON_NAME_INVALID: ErrorReason.ValueType  # 5
+"""INVALID_ARGUMENT: a track event's name is empty, over 100 bytes, unprintable or padded, or another event has one. Metadata: field."""
+ERROR_REASON_KEY_INVALID: ErrorReason.ValueType  # 6
+"""INVALID_ARGUMENT: a property's key breaks the rule of keys, or stands twice with two types. Metadata: field."""
+ERROR_REASON_CONTEXT_KEY_UNKNOWN: ErrorReason.ValueType  # 7
+"""INVALID_ARGUMENT: the context has a key that is not reserved. Metadata: field."""
+ERROR_REASON_TOO_MANY_PROPERTIES: ErrorReason.ValueType  # 8
+"""INVALID_ARGUMENT: the event has more than 300 properties. Metadata: field, limit."""
+ERROR_REASON_TEXT_INVALID: ErrorReason.ValueType  # 9
+"""INVALID_ARGUMENT: a text is over 8191 bytes, or a profile's holds a NUL. Metadata: field."""
+ERROR_REASON_VALUE_INVALID: ErrorReason.ValueType  # 10
+"""INVALID_ARGUMENT: a number is not finite or over 9e14, a time is out of its years, or the value has a type that is not taken here. Metadata: field."""
+ERROR_REASON_LIST_INVALID: ErrorReason.ValueType  # 11
+"""INVALID_ARGUMENT: a list has over 100 items, or one over 255 bytes. Metadata: field."""
+ERROR_REASON_TIME_MISSING: ErrorReason.ValueType  # 12
+"""INVALID_ARGUMENT: the event has no time. Metadata: field."""
+ERROR_REASON_TOO_OLD: ErrorReason.ValueType  # 13
+"""INVALID_ARGUMENT: a live event is older than 10 days; history comes by Import. Metadata: field."""
+ERROR_REASON_FAR_FUTURE: ErrorReason.ValueType  # 14
+"""INVALID_ARGUMENT: the event is more than 3 hours ahead of the door's clock. Metadata: field."""
+ERROR_REASON_EVIDENCE_FORBIDDEN: ErrorReason.ValueType  # 15
+"""INVALID_ARGUMENT: an event may not claim this class of evidence. Metadata: field."""
+ERROR_REASON_LINK_INCOMPLETE: ErrorReason.ValueType  # 16
+"""INVALID_ARGUMENT: a bind or unbind does not name two identifiers. Metadata: field."""
+ERROR_REASON_RECORD_INVALID: ErrorReason.ValueType  # 17
+"""INVALID_ARGUMENT: a JSON record has not the form of an event. Metadata: field."""
+ERROR_REASON_RECORD_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 18
+"""INVALID_ARGUMENT: records of this known type (items, details, profile_delete) are not taken. Metadata: field, type."""
+ERROR_REASON_IDENTITY_KEY_UNKNOWN: ErrorReason.ValueType  # 19
+"""INVALID_ARGUMENT: an SDK's identity key is not known; the whole record is refused. Metadata: field."""
+ERROR_REASON_PROJECT_MISMATCH: ErrorReason.ValueType  # 20
+"""INVALID_ARGUMENT: a record names another project than the one its write key is for. Metadata: field."""
+ERROR_REASON_LINE_TOO_LONG: ErrorReason.ValueType  # 21
+"""INVALID_ARGUMENT: a line of an import is longer than 1 MiB. Metadata: field."""
+ERROR_REASON_BODY_INVALID: ErrorReason.ValueType  # 22
+"""INVALID_ARGUMENT (HTTP 400, or 408 when it was too slow): the body cannot be read at all. Metadata: field."""
+ERROR_REASON_BODY_TOO_LARGE: ErrorReason.ValueType  # 23
+"""INVALID_ARGUMENT (HTTP 413): the body is too large, as sent or unpacked. Metadata: field, limit."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,195 @@
+"""A batch, sifted: what is accepted, as payloads by partition, and what is refused, by index.
+
+Most events of a batch are plain: a track event with a known name and keys, identifiers in normal
+form and order, a time in the window. Those pass in one loop that reads each field once and asks
+the rules that can be asked for all at once (message ids, keys) after it. An event that is not
+plain is judged by ``Admission`` alone; a batch whose shared rules fail is judged again one by one.
+
+The fields that the door sets are the same for a whole batch, so their bytes are made once and put
+behind each event's own. A sender's own values are taken out first: protobuf lets the last value
+count, but the engine that reads the stream does not when it is a text.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from zlib import crc32
+
+from siyu_collect.domain import wire
+from siyu_collect.domain.admission import Admission, Origin
+from siyu_collect.domain.form import EventForm
+from siyu_collect.domain.identifiers import Identifier, as_sent
+from siyu_collect.domain.limits import (
+    CONTEXT_KEYS,
+    MAX_IDS,
+    MAX_MESSAGE_ID_BYTES,
+    MAX_NUMBER,
+    MAX_PROPERTIES,
+    MAX_TEXT_BYTES,
+    OLDEST_LIVE_MS,
+)
+from siyu_collect.domain.vocabulary import MASK_LINK, MASK_TRACK, OBSERVED, TRACK
+from siyu_kit.errors import DomainError, InvalidInput
+
+SEPARATOR: Final = "\x1f"
+Item = EventForm | DomainError
+"""An event, or the reason why a record did not become one."""
+
+
+@dataclass(slots=True)
+class Parcel:
+    """Events of one partition: pieces that make a batch's bytes when joined."""
+
+    pieces: list[bytes] = field(default_factory=list)
+    count: int = 0
+    kinds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refused record: its position in the request and why."""
+
+    index: int
+    error: DomainError
+
+
+@dataclass(slots=True)
+class Sifted:
+    """Outcome of a batch before it is durable."""
+
+    parcels: list[Parcel]
+    refused: list[Refused]
+
+    @property
+    def accepted(self) -> int:
+        """Number of events in the parcels."""
+        return sum(parcel.count for parcel in self.parcels)
+
+
+class Sifter:
+    """Sifts batches for a number of partitions."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._admission = Admission()
+
+    def sift(self, items: Sequence[Item], origin: Origin) -> Sifted:
+        """Sort a batch into what is accepted and what is refused."""
+        sifted = self._sift_plain(items, origin)
+        return self._sift_each(items, origin) if sifted is None else sifted
+
+    def _sift_each(self, items: Iterable[Item], origin: Origin) -> Sifted:
+        sifted = Sifted([Parcel() for _ in range(self._partitions)], [])
+        for index, item in enumerate(items):
+            self._judge(index, item, origin, sifted)
+        return sifted
+
+    def _judge(self, index: int, item: Item, origin: Origin, sifted: Sifted) -> None:
+        if isinstance(item, DomainError):
+            sifted.refused.append(Refused(index, item))
+            return
+        try:
+            payload, kinds, subject = self._admission.admit(item, origin)
+        except InvalidInput as refusal:
+            sifted.refused.append(Refused(index, refusal))
+            return
+        parcel = sifted.parcels[_bucket(subject) % self._partitions]
+        parcel.pieces += (wire.head(len(payload)), payload)
+        parcel.count += 1
+        parcel.kinds |= kinds
+
+    def _sift_plain(self, items: Sequence[Item], origin: Origin) -> Sifted | None:  # noqa: C901, PLR0912, PLR0915 - one loop on purpose: a call an event costs more than its body
+        """The batch in one loop; None when a rule fails that was asked for all events at once."""
+        sifted = Sifted([Parcel() for _ in range(self._partitions)], [])
+        parcels, partitions = sifted.parcels, self._partitions
+        names, head = self._admission.names, wire.head
+        latest = origin.received_ms
+        oldest = 1 if origin.history else latest - OLDEST_LIVE_MS
+        alone = wire.door_fields(origin.project_id, origin.received_ms, origin.source, 0)
+        linked = wire.door_fields(origin.project_id, origin.received_ms, origin.source, OBSERVED)
+        message_ids: list[str] = []
+        strings: set[str] = set()
+        numbers: set[str] = set()
+        booleans: set[str] = set()
+        context: set[str] = set()
+        for index, event in enumerate(items):
+            if (
+                isinstance(event, DomainError)
+                or event.kind != TRACK
+                or event.name not in names
+                or event.evidence_class
+                or event.list_properties
+                or event.time_properties
+                or not oldest <= (time_ms := event.event_time_ms) <= latest
+            ):
+                self._judge(index, event, origin, sifted)
+                continue
+            last, subject, count = -1, None, 0
+            for item in event.ids:
+                rank, known = as_sent(item.type, item.value)
+                if rank <= last:
+                    break
+                if subject is None:
+                    subject = known
+                last = rank
+                count += 1
+            else:
+                last = -2
+            if last != -2 or subject is None or count > MAX_IDS:
+                self._judge(index, event, origin, sifted)
+                continue
+            values = event.number_properties
+            for key in values:
+                value = values[key]
+                if not -MAX_NUMBER <= value <= MAX_NUMBER:
+                    return None
+                if not (value * 16).is_integer() and (short := round(value, 4)) != value:
+                    values[key] = short
+            message_ids.append(event.message_id)
+            numbers.update(values)
+            strings.update(event.string_properties)
+            booleans.update(event.bool_properties)
+            context.update(event.context)
+            if not event.client_time_ms:
+                event.client_time_ms = time_ms
+            if event.project_id or event.source or event.received_time_ms:
+                event.project_id = event.source = ""
+                event.received_time_ms = 0
+            payload = event.SerializeToString()
+            size = len(payload)
+            if size > MAX_TEXT_BYTES:
+                return None
+            tail = linked if count > 1 else alone
+            parcel = parcels[_bucket(subject) % partitions]
+            parcel.pieces += (head(size + len(tail)), payload, tail)
+            parcel.count += 1
+            parcel.kinds |= MASK_TRACK if count == 1 else MASK_TRACK | MASK_LINK
+        keys = strings | numbers | booleans
+        if (
+            len(keys) != len(strings) + len(numbers) + len(booleans)
+            or len(keys) > MAX_PROPERTIES
+            or not self._admission.keys.issuperset(keys)
+            or not CONTEXT_KEYS.issuperset(context)
+            or not _plain_ids(message_ids)
+        ):
+            return None
+        sifted.refused.sort(key=lambda refused: refused.index)
+        return sifted
+
+
+def _plain_ids(message_ids: list[str]) -> bool:
+    """Whether all are right, judged together; a long or foreign one has each looked at."""
+    if not message_ids:
+        return True
+    together = "".join(message_ids)
+    return (
+        together.isascii()
+        and together.isprintable()
+        and len(min(message_ids, key=len)) > 0
+        and len(max(message_ids, key=len)) <= MAX_MESSAGE_ID_BYTES
+    )
+
+
+def _bucket(subject: Identifier) -> int:
+    """The hash that partitions are taken from; the same as ``siyu_kit.stream.partition``."""
+    return crc32(f"{subject.type}{SEPARATOR}{subject.value}".encode())

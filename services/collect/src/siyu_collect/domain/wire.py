@@ -1,0 +1,44 @@
+"""The few bytes of protobuf that the door writes itself: frames and its own constant fields."""
+
+from typing import Final
+
+_EVENTS_TAG: Final = b"\x0a"  # field 1, length-delimited: EventBatch.events
+_PROJECT: Final = 1
+_RECEIVED: Final = 9
+_EVIDENCE: Final = 16
+_SOURCE: Final = 17
+
+
+def varint(value: int) -> bytes:
+    """The base-128 form of a number that is not negative."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+_HEADS: Final = tuple(_EVENTS_TAG + varint(size) for size in range(4096))
+
+
+def head(size: int) -> bytes:
+    """What stands before an event of this many bytes in an EventBatch."""
+    return _HEADS[size] if size < 4096 else _EVENTS_TAG + varint(size)
+
+
+def door_fields(project_id: str, received_ms: int, source: str, evidence: int) -> bytes:
+    """The fields of an event that the door sets, to stand behind the others."""
+    fields = _text(_PROJECT, project_id) + _number(_RECEIVED, received_ms)
+    if evidence:
+        fields += _number(_EVIDENCE, evidence)
+    return fields + _text(_SOURCE, source)
+
+
+def _text(number: int, text: str) -> bytes:
+    data = text.encode()
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def _number(number: int, value: int) -> bytes:
+    return varint(number << 3) + varint(value)
