@@ -5,6 +5,7 @@ same concurrency, in turns. The service checks the token, measures, traces and m
 """
 
 import asyncio
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 import grpc
+
 from siyu.profile.v1 import profile_service_pb2 as pb
 from siyu.profile.v1.profile_service_pb2_grpc import ProfileServiceStub
 from siyu_client.platform import Credentials
@@ -195,8 +197,6 @@ def run() -> dict[str, float]:
 
 def free_ports(count: int) -> list[int]:
     """Loopback ports that are free now."""
-    import socket  # noqa: PLC0415 - the servers of this file do not need it
-
     held = [socket.socket() for _ in range(count)]
     for one in held:
         one.bind(("127.0.0.1", 0))

@@ -4,8 +4,9 @@ import argparse
 import importlib
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.protobuf import json_format
@@ -77,6 +78,7 @@ def _print_responses(
         "response_deserializer": GetMessageClass(method.output_type).FromString,
     }
     metadata = (("authorization", f"Bearer {token}"),)
+    responses: Iterable[Any]
     if method.server_streaming:
         responses = channel.unary_stream(path, **codecs)(
             request, timeout=timeout_s, metadata=metadata
@@ -91,7 +93,7 @@ def _print_responses(
 
 
 def _print_error(error: grpc.RpcError) -> None:
-    status = rpc_status.from_call(error)
+    status = rpc_status.from_call(cast("grpc.Call", error))
     print(f"{error.code().name}: {error.details()}", file=sys.stderr)
     for detail in status.details if status else ():
         print(json_format.MessageToJson(detail, indent=None), file=sys.stderr)
