@@ -95,7 +95,7 @@ class PersonMap(Protocol):
         ...
 
     def population(self, project_id: str) -> str:
-        """A subquery in parentheses with one column ``person_no``: the project's persons, once each.
+        """A subquery in parentheses, column ``person_no``: the project's persons, once each.
 
         It binds the project itself as ``{project_id:String}``, which the caller passes.
         """

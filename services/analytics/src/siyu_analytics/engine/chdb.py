@@ -25,6 +25,10 @@ R = TypeVar("R")
 _KILL: Final = "KILL QUERY WHERE query LIKE '%{mark}%' AND query NOT LIKE 'KILL%' ASYNC"
 
 
+class _AbandonedError(Exception):
+    """Nobody waits for this statement any more, and it has not begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the engine may take."""
@@ -130,9 +134,9 @@ class ChdbEngine:
         loop = asyncio.get_running_loop()
         cancelled = threading.Event()
 
-        def work() -> R | None:
+        def work() -> R:
             if cancelled.is_set():
-                return None
+                raise _AbandonedError
             with surfaced(decoding=decoding):
                 return run(self._client())
 
@@ -140,7 +144,7 @@ class ChdbEngine:
         future.add_done_callback(self._release)
         try:
             # Shielded: a thread cannot be stopped, so the statement is, and then it ends by itself.
-            return await asyncio.shield(future)  # type: ignore[return-value]
+            return await asyncio.shield(future)
         except asyncio.CancelledError:
             cancelled.set()
             if mark and not future.done():

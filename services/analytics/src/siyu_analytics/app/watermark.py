@@ -1,0 +1,72 @@
+"""How far the store has read, and waiting until it is far enough."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from siyu_analytics.app.ports import Freshness, Snapshot
+from siyu_analytics.app.projection_ports import MutablePersonMap, Progress, ProgressStore
+from siyu_kit.clock import Clock
+from siyu_kit.errors import DependencyDown
+
+_LOOK_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The answer of GetWatermark."""
+
+    snapshot: Snapshot
+    events: int
+    duplicates: int
+    persons: int
+
+
+class LiveWatermarks:
+    """``Watermarks``: the database says how far all is, the person map what it holds."""
+
+    def __init__(self, store: ProgressStore, persons: MutablePersonMap, clock: Clock) -> None:
+        self._store = store
+        self._persons = persons
+        self._clock = clock
+
+    async def snapshot(self, project_id: str) -> Snapshot:
+        return await self._snapshot(project_id, await self._store.progress(project_id), 0)
+
+    async def wait(self, project_id: str, freshness: Freshness, deadline: float) -> Snapshot:
+        while True:
+            progress = await self._store.progress(project_id)
+            lag = _lag(progress, freshness)
+            if lag is None:
+                needed = freshness.min_identity_sequence
+                return await self._snapshot(project_id, progress, needed)
+            if self._clock.monotonic() + _LOOK_S >= deadline:
+                what, asked, reached = lag
+                raise DependencyDown(
+                    "NOT_FRESH",
+                    f"{what} {asked} is not reached yet",
+                    what=what,
+                    asked=str(asked),
+                    reached=str(reached),
+                )
+            await self._clock.sleep(_LOOK_S)
+
+    async def read(self, project_id: str) -> Watermark:
+        """The state with the project's counts."""
+        snapshot = await self.snapshot(project_id)
+        counts = await self._store.counts(project_id)
+        persons = await self._persons.persons(project_id)
+        return Watermark(snapshot, counts.events, counts.duplicates, persons)
+
+    async def _snapshot(self, project_id: str, progress: Progress, needed: int) -> Snapshot:
+        held = await self._persons.refresh(project_id, progress, needed=needed)
+        return Snapshot(progress.batch_no, held, progress.profile_sequence)
+
+
+def _lag(progress: Progress, freshness: Freshness) -> tuple[str, int, int] | None:
+    """The first thing that is not as far as asked: what, asked, reached."""
+    pairs = (
+        ("batch_no", freshness.min_batch_no, progress.batch_no),
+        ("identity_sequence", freshness.min_identity_sequence, progress.identity_sequence),
+        ("profile_sequence", freshness.min_profile_sequence, progress.profile_sequence),
+    )
+    return next(((what, asked, at) for what, asked, at in pairs if at < asked), None)

@@ -1,0 +1,41 @@
+"""Settings of the analytics service."""
+
+from dataclasses import dataclass
+
+from siyu_kit.config import CommonConfig, Secret, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyticsConfig(CommonConfig):
+    """Common settings, the peer that numbers identifiers, and the engine's bounds."""
+
+    identity_target: str = setting("SIYU_IDENTITY_TARGET", doc="host:port or dns:///name:port")
+    key: Secret = setting(
+        "SIYU_ANALYTICS_KEY",
+        default=Secret(""),
+        doc="signs page tokens; replicas share it",
+    )
+    engine_memory: int = setting(
+        "SIYU_ANALYTICS_ENGINE_MEMORY", default=6_000_000_000, doc="bytes the engine may take"
+    )
+    query_memory: int = setting(
+        "SIYU_ANALYTICS_QUERY_MEMORY", default=3_000_000_000, doc="bytes one query may take"
+    )
+    query_threads: int = setting(
+        "SIYU_ANALYTICS_QUERY_THREADS", default=4, doc="queries at once; more wait"
+    )
+    query_timeout_s: float = setting(
+        "SIYU_ANALYTICS_QUERY_TIMEOUT_S", default=60.0, doc="longest query"
+    )
+    duplicate_window_days: int = setting(
+        "SIYU_ANALYTICS_DUPLICATE_WINDOW_DAYS",
+        default=0,
+        doc="how long a stored event is known, so that it is dropped when sent again; 0: for ever",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.engine_memory, self.query_memory, self.query_threads) < 1:
+            raise ValueError("SIYU_ANALYTICS_ENGINE_MEMORY and its like must be positive")
+        if self.duplicate_window_days < 0:
+            raise ValueError("SIYU_ANALYTICS_DUPLICATE_WINDOW_DAYS: must not be negative")
