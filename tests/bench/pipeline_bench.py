@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import grpc
+
 from siyu.analytics.v1 import analytics_service_pb2 as pb
 from siyu.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from siyu.collect.v1.collect_service_pb2 import IngestRequest, IngestResponse
@@ -165,7 +166,9 @@ def resident(platform: Platform) -> dict[str, float]:
 
 def run() -> dict[str, float]:
     """Measure; see the module."""
-    with tempfile.TemporaryDirectory(prefix="siyu-bench-") as name:
-        with Platform(Path(name), projects=["bulk"]) as platform:
-            time.sleep(3)
-            return asyncio.run(measure(platform))
+    with (
+        tempfile.TemporaryDirectory(prefix="siyu-bench-") as name,
+        Platform(Path(name), projects=["bulk"]) as platform,
+    ):
+        time.sleep(3)
+        return asyncio.run(measure(platform))
