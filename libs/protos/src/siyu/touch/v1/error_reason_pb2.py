@@ -24,13 +24,13 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n siyu/touch/v1/error_reason.proto\x12\rsiyu.touch.v1*+\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n siyu/touch/v1/error_reason.proto\x12\rsiyu.touch.v1*\xd8\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_TEMPLATE_NOT_FOUND\x10\x01\x12#\n\x1f\x45RROR_REASON_CAMPAIGN_NOT_FOUND\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_SEND_NOT_FOUND\x10\x03\x12!\n\x1d\x45RROR_REASON_TEMPLATE_INVALID\x10\x04\x12\x1f\n\x1b\x45RROR_REASON_FORBIDDEN_WORD\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_SELF_APPROVAL\x10\x06\x12 \n\x1c\x45RROR_REASON_CONTENT_DIFFERS\x10\x07\x12$\n ERROR_REASON_CAMPAIGN_NAME_TAKEN\x10\x08\x12#\n\x1f\x45RROR_REASON_CAMPAIGN_NOT_DRAFT\x10\t\x12%\n!ERROR_REASON_CAMPAIGN_NOT_RUNNING\x10\n\x12&\n\"ERROR_REASON_TEMPLATE_NOT_APPROVED\x10\x0b\x12!\n\x1d\x45RROR_REASON_CHANNEL_REPEATED\x10\x0c\x12\'\n#ERROR_REASON_CHANNEL_NOT_CONFIGURED\x10\r\x12\x1b\n\x17\x45RROR_REASON_NEVER_SENT\x10\x0e\x12\x18\n\x14\x45RROR_REASON_NO_GOAL\x10\x0f\x12\x1d\n\x19\x45RROR_REASON_NOT_LAUNCHED\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'siyu.touch.v1.error_reason_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=51
-  _globals['_ERRORREASON']._serialized_end=94
+  _globals['_ERRORREASON']._serialized_start=52
+  _globals['_ERRORREASON']._serialized_end=652
 # @@protoc_insertion_point(module_scope)

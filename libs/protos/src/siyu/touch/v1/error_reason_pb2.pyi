@@ -24,10 +24,74 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
+    ERROR_REASON_TEMPLATE_NOT_FOUND: _ErrorReason.ValueType  # 1
+    """NOT_FOUND: no such template. Metadata: template_id."""
+    ERROR_REASON_CAMPAIGN_NOT_FOUND: _ErrorReason.ValueType  # 2
+    """NOT_FOUND: no such campaign. Metadata: campaign_id."""
+    ERROR_REASON_SEND_NOT_FOUND: _ErrorReason.ValueType  # 3
+    """NOT_FOUND: no such send. Metadata: send_key."""
+    ERROR_REASON_TEMPLATE_INVALID: _ErrorReason.ValueType  # 4
+    """INVALID_ARGUMENT: a text is not in the template language. Metadata: field, line, what."""
+    ERROR_REASON_FORBIDDEN_WORD: _ErrorReason.ValueType  # 5
+    """INVALID_ARGUMENT: a text promises what no broker may promise. Metadata: field, word."""
+    ERROR_REASON_SELF_APPROVAL: _ErrorReason.ValueType  # 6
+    """PERMISSION_DENIED: the author of a template may not approve it."""
+    ERROR_REASON_CONTENT_DIFFERS: _ErrorReason.ValueType  # 7
+    """FAILED_PRECONDITION: the digest that was approved is not that of the content. Metadata: content_digest."""
+    ERROR_REASON_CAMPAIGN_NAME_TAKEN: _ErrorReason.ValueType  # 8
+    """ALREADY_EXISTS: another campaign of the project has the name. Metadata: name."""
+    ERROR_REASON_CAMPAIGN_NOT_DRAFT: _ErrorReason.ValueType  # 9
+    """FAILED_PRECONDITION: only a draft may be changed. Metadata: state."""
+    ERROR_REASON_CAMPAIGN_NOT_RUNNING: _ErrorReason.ValueType  # 10
+    """FAILED_PRECONDITION: only a running campaign can be paused, only a paused one resumed. Metadata: state."""
+    ERROR_REASON_TEMPLATE_NOT_APPROVED: _ErrorReason.ValueType  # 11
+    """FAILED_PRECONDITION: a template of the campaign is not approved. Metadata: template_id."""
+    ERROR_REASON_CHANNEL_REPEATED: _ErrorReason.ValueType  # 12
+    """INVALID_ARGUMENT: two templates of the campaign are for one channel. Metadata: field, channel."""
+    ERROR_REASON_CHANNEL_NOT_CONFIGURED: _ErrorReason.ValueType  # 13
+    """FAILED_PRECONDITION: no provider is configured for a channel of the campaign. Metadata: channel."""
+    ERROR_REASON_NEVER_SENT: _ErrorReason.ValueType  # 14
+    """FAILED_PRECONDITION: a receipt for a message that never went out. Metadata: state."""
+    ERROR_REASON_NO_GOAL: _ErrorReason.ValueType  # 15
+    """FAILED_PRECONDITION: the campaign has no goal to measure."""
+    ERROR_REASON_NOT_LAUNCHED: _ErrorReason.ValueType  # 16
+    """FAILED_PRECONDITION: the campaign was not launched."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the touch service."""
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
+ERROR_REASON_TEMPLATE_NOT_FOUND: ErrorReason.ValueType  # 1
+"""NOT_FOUND: no such template. Metadata: template_id."""
+ERROR_REASON_CAMPAIGN_NOT_FOUND: ErrorReason.ValueType  # 2
+"""NOT_FOUND: no such campaign. Metadata: campaign_id."""
+ERROR_REASON_SEND_NOT_FOUND: ErrorReason.ValueType  # 3
+"""NOT_FOUND: no such send. Metadata: send_key."""
+ERROR_REASON_TEMPLATE_INVALID: ErrorReason.ValueType  # 4
+"""INVALID_ARGUMENT: a text is not in the template language. Metadata: field, line, what."""
+ERROR_REASON_FORBIDDEN_WORD: ErrorReason.ValueType  # 5
+"""INVALID_ARGUMENT: a text promises what no broker may promise. Metadata: field, word."""
+ERROR_REASON_SELF_APPROVAL: ErrorReason.ValueType  # 6
+"""PERMISSION_DENIED: the author of a template may not approve it."""
+ERROR_REASON_CONTENT_DIFFERS: ErrorReason.ValueType  # 7
+"""FAILED_PRECONDITION: the digest that was approved is not that of the content. Metadata: content_digest."""
+ERROR_REASON_CAMPAIGN_NAME_TAKEN: ErrorReason.ValueType  # 8
+"""ALREADY_EXISTS: another campaign of the project has the name. Metadata: name."""
+ERROR_REASON_CAMPAIGN_NOT_DRAFT: ErrorReason.ValueType  # 9
+"""FAILED_PRECONDITION: only a draft may be changed. Metadata: state."""
+ERROR_REASON_CAMPAIGN_NOT_RUNNING: ErrorReason.ValueType  # 10
+"""FAILED_PRECONDITION: only a running campaign can be paused, only a paused one resumed. Metadata: state."""
+ERROR_REASON_TEMPLATE_NOT_APPROVED: ErrorReason.ValueType  # 11
+"""FAILED_PRECONDITION: a template of the campaign is not approved. Metadata: template_id."""
+ERROR_REASON_CHANNEL_REPEATED: ErrorReason.ValueType  # 12
+"""INVALID_ARGUMENT: two templates of the campaign are for one channel. Metadata: field, channel."""
+ERROR_REASON_CHANNEL_NOT_CONFIGURED: ErrorReason.ValueType  # 13
+"""FAILED_PRECONDITION: no provider is configured for a channel of the campaign. Metadata: channel."""
+ERROR_REASON_NEVER_SENT: ErrorReason.ValueType  # 14
+"""FAILED_PRECONDITION: a receipt for a message that never went out. Metadata: state."""
+ERROR_REASON_NO_GOAL: ErrorReason.ValueType  # 15
+"""FAILED_PRECONDITION: the campaign has no goal to measure."""
+ERROR_REASON_NOT_LAUNCHED: ErrorReason.ValueType  # 16
+"""FAILED_PRECONDITION: the campaign was not launched."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

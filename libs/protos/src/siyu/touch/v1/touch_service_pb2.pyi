@@ -469,7 +469,9 @@ class Send(_message.Message):
     state: Global___SendState.ValueType
     """State."""
     gate: _builtins.str
-    """Gate that decided, such as consent, suitability, quiet_hours, frequency, address; empty if all passed."""
+    """Gate that decided: kill_switch, content, consent, suitability, address, template, quiet_hours or frequency, asked in this
+    order; empty if all passed.
+    """
     reason: _builtins.str
     """Its reason, such as CONSENT_WITHDRAWN."""
     attempts: _builtins.int
@@ -1436,7 +1438,9 @@ class ExplainPersonResponse(_message.Message):
     held_out: _builtins.bool
     """Whether the person is held out."""
     holdout_bucket: _builtins.int
-    """Bucket of the hold-out, 0 to 9 999; held out below holdout_basis_points."""
+    """Bucket of the hold-out, 0 to 9 999; held out below holdout_basis_points. It is the first 8 bytes, big endian, of
+    SM3("project_id|campaign_id|person_no"), modulo 10 000, with person_no (the number in the audience) as decimal text.
+    """
     @_builtins.property
     def sends(self) -> _containers.RepeatedCompositeFieldContainer[Global___Send]:
         """The sends."""
