@@ -119,8 +119,12 @@ class ChdbEngine:
 
     async def aclose(self) -> None:
         """Wait for what runs, close every connection."""
-        await asyncio.to_thread(self._pool.shutdown, wait=True)
-        await asyncio.to_thread(self._killer.shutdown, wait=True)
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """The same, outside of an event loop."""
+        self._pool.shutdown(wait=True)
+        self._killer.shutdown(wait=True)
         for client in self._clients:
             client.close()
         self._clients.clear()

@@ -67,10 +67,10 @@ _ONE_BLOCK: Final = (
     "max_threads = 1, max_block_size = 100000000, min_insert_block_size_rows = 100000000,"
     " min_insert_block_size_bytes = 0"
 )
-_BY_TOKEN: Final = (
+_DEDUPLICATED: Final = (
     "insert_deduplicate = 1, deduplicate_insert_select = 'enable_even_for_bad_queries'"
 )
-_ONCE: Final = f"{_BY_TOKEN}, {_ONE_BLOCK}"
+_ONCE: Final = f"{_DEDUPLICATED}, {_ONE_BLOCK}"
 _STORE: Final = """
 INSERT INTO events
 SELECT project_id, name, ident_no, fromUnixTimestamp64Milli(event_time_ms, 'UTC') AS time,
