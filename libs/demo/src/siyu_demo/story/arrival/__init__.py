@@ -1,0 +1,1 @@
+"""The ways on which records and facts reach the platform."""
