@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import event, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from siyu_kit.sql.dialect import MAX_PARAMETERS, dialect_of, now_ms, transaction_id
+from siyu_kit.sql.dialect import dialect_of, now_ms, transaction_id
 from siyu_kit.sql.tables import outbox as table
-
-_PARAMETERS_A_ROW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +55,20 @@ class Outbox:
         """Add messages in order; returns their row ids."""
         ids: list[int] = []
         dialect = dialect_of(session)
-        common = {
-            "topic": topic,
-            "partition": partition,
-            "txid": transaction_id(dialect),
-            "created_ms": now_ms(dialect),
-        }
-        chunk = MAX_PARAMETERS[dialect] // _PARAMETERS_A_ROW
-        for start in range(0, len(messages), chunk):
-            rows = [common | _values(message) for message in messages[start : start + chunk]]
-            inserted = await session.execute(insert(table).values(rows).returning(table.c.id))
-            ids.extend(sorted(inserted.scalars()))
+        # One cached text; the driver layer makes multi-row statements of it, in order.
+        statement = (
+            insert(table)
+            .values(
+                topic=topic,
+                partition=partition,
+                txid=transaction_id(dialect),
+                created_ms=now_ms(dialect),
+            )
+            .returning(table.c.id)
+        )
+        if messages:
+            inserted = await session.execute(statement, [_values(message) for message in messages])
+            ids = sorted(inserted.scalars())
         if ids:
             event.listen(session.sync_session, "after_commit", self._wake, once=True)
         return ids
