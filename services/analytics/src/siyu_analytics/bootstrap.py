@@ -5,6 +5,7 @@ from pathlib import Path
 from siyu.analytics.v1.analytics_service_pb2_grpc import add_AnalyticsServiceServicer_to_server
 from siyu_analytics.app.apply_identity_changes import ApplyIdentityChanges
 from siyu_analytics.app.apply_profile_changes import ApplyProfileChanges
+from siyu_analytics.app.asking import Asking
 from siyu_analytics.app.carry_out import CarryOut
 from siyu_analytics.app.plan_batch import PlanBatch
 from siyu_analytics.app.recover_sink import RecoverSink
@@ -14,7 +15,8 @@ from siyu_analytics.config import AnalyticsConfig
 from siyu_analytics.engine.chdb import ChdbEngine, Limits
 from siyu_analytics.engine.protobuf import EVENT_SCHEMA
 from siyu_analytics.rpc.number_peer import IdentityNumbers
-from siyu_analytics.rpc.servicer import AnalyticsServicer
+from siyu_analytics.rpc.servicer import AnalyticsServicer, use_cases
+from siyu_analytics.rpc.tokens import CellTokens
 from siyu_analytics.store.event_batches import EngineEventBatches
 from siyu_analytics.store.person_map import EnginePersonMap
 from siyu_analytics.store.progress import SqlFeedMarks, SqlProgress
@@ -58,12 +60,9 @@ async def build(config: AnalyticsConfig, runtime: Runtime) -> App:
 
     persons = EnginePersonMap(reads, runtime.clock)
     watermarks = LiveWatermarks(SqlProgress(database), persons, runtime.clock)
+    asking = Asking(reads, watermarks, persons, runtime.clock)
     servicer = AnalyticsServicer(
-        engine=reads,
-        watermarks=watermarks,
-        persons=persons,
-        clock=runtime.clock,
-        tokens=PageTokens(config.key),
+        use_cases(asking, watermarks), CellTokens(config.key), PageTokens(config.key)
     )
     workers = await readers(
         stream,
