@@ -24,10 +24,34 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
+    ERROR_REASON_IDENTIFIER_UNKNOWN: _ErrorReason.ValueType  # 1
+    """NOT_FOUND: the identifier has never been seen. Metadata: field, and type, its type."""
+    ERROR_REASON_PERSON_UNKNOWN: _ErrorReason.ValueType  # 2
+    """NOT_FOUND: no person has or ever had this id or number. Metadata: key, one of person_id and person_no."""
+    ERROR_REASON_EVIDENCE_UNKNOWN: _ErrorReason.ValueType  # 3
+    """NOT_FOUND: there is no evidence between the two identifiers. Metadata: left and right, their types."""
+    ERROR_REASON_EVIDENCE_EMPTY: _ErrorReason.ValueType  # 4
+    """INVALID_ARGUMENT: fewer than two distinct identifiers are left when placeholders shared by many people are taken out. Metadata: field."""
+    ERROR_REASON_CHANGES_EXPIRED: _ErrorReason.ValueType  # 5
+    """FAILED_PRECONDITION: changes after the sequence are no longer kept. Metadata: after_sequence."""
+    ERROR_REASON_GRAPH_CONTENDED: _ErrorReason.ValueType  # 6
+    """ABORTED: others kept changing the same persons; send it again. Metadata: attempts."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the identity service."""
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
+ERROR_REASON_IDENTIFIER_UNKNOWN: ErrorReason.ValueType  # 1
+"""NOT_FOUND: the identifier has never been seen. Metadata: field, and type, its type."""
+ERROR_REASON_PERSON_UNKNOWN: ErrorReason.ValueType  # 2
+"""NOT_FOUND: no person has or ever had this id or number. Metadata: key, one of person_id and person_no."""
+ERROR_REASON_EVIDENCE_UNKNOWN: ErrorReason.ValueType  # 3
+"""NOT_FOUND: there is no evidence between the two identifiers. Metadata: left and right, their types."""
+ERROR_REASON_EVIDENCE_EMPTY: ErrorReason.ValueType  # 4
+"""INVALID_ARGUMENT: fewer than two distinct identifiers are left when placeholders shared by many people are taken out. Metadata: field."""
+ERROR_REASON_CHANGES_EXPIRED: ErrorReason.ValueType  # 5
+"""FAILED_PRECONDITION: changes after the sequence are no longer kept. Metadata: after_sequence."""
+ERROR_REASON_GRAPH_CONTENDED: ErrorReason.ValueType  # 6
+"""ABORTED: others kept changing the same persons; send it again. Metadata: attempts."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

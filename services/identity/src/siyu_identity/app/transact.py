@@ -1,0 +1,33 @@
+"""Runs work on the graph again when a concurrent transaction won."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from siyu_identity.app.ports import Graph, Graphs
+from siyu_kit.clock import Clock
+from siyu_kit.concurrency import Backoff
+from siyu_kit.errors import Conflict
+
+T = TypeVar("T")
+
+_ATTEMPTS: Final = 8
+
+
+async def transact(
+    graphs: Graphs, clock: Clock, project_id: str, work: Callable[[Graph], Awaitable[T]]
+) -> T:
+    """Do the work in one transaction; deadlocks and moved components are tried again.
+
+    Raises Conflict (GRAPH_CONTENDED) after a few attempts.
+    """
+    backoff = Backoff(clock, first_s=0.01, max_s=0.5)
+    for _ in range(_ATTEMPTS):
+        try:
+            async with graphs.transaction(project_id) as graph:
+                return await work(graph)
+        except Conflict:
+            await backoff.pause()
+    raise Conflict(
+        "GRAPH_CONTENDED", "others keep changing the same persons; send it again",
+        attempts=str(_ATTEMPTS),
+    )  # fmt: skip

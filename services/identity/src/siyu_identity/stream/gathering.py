@@ -1,0 +1,108 @@
+"""From events to statements about pairs, leaving out what is known already."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from siyu.event.v1.event_pb2 import (
+    EVENT_KIND_BIND,
+    EVENT_KIND_UNBIND,
+    Event,
+)
+from siyu_identity.app.ports import Names
+from siyu_identity.domain.evidence import (
+    NOTHING,
+    Edge,
+    Identifier,
+    Strength,
+    link,
+    star,
+    unlink,
+)
+from siyu_identity.stream.known import KnownEvidence, RawPair
+from siyu_kit.errors import InvalidInput
+from siyu_kit.identifiers import RANKS, normalise
+
+_UNRANKED: Final = len(RANKS) + 1
+
+
+class Gathering:
+    """The statements of one project in one batch."""
+
+    def __init__(self, project_id: str, known: KnownEvidence, epoch: int) -> None:
+        self.statements: dict[Names, Edge] = {}
+        self.refused: list[tuple[Event, InvalidInput]] = []
+        """Events with an identifier that the door should not have let in."""
+        self._project = project_id
+        self._known = known
+        self._epoch = epoch
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Take what events say about identifiers belonging together."""
+        known, epoch, project = self._known.get, self._epoch, self._project
+        for event in events:
+            ids = event.ids
+            if len(ids) < 2:
+                continue
+            kind, time_ms = event.kind, event.event_time_ms
+            best, second = ids[0], ids[1]
+            if kind == EVENT_KIND_UNBIND or _rank(best.type) >= _rank(second.type):
+                self._take(event)
+                continue
+            strength = event.evidence_class or _default_strength(kind)
+            best_type, best_value = best.type, best.value
+            for other in ids[1:]:
+                entry = known((project, best_type, best_value, other.type, other.value), epoch)
+                if (
+                    entry is None
+                    or strength < entry.strength
+                    or not entry.first_ms <= time_ms <= entry.until_ms
+                ):
+                    self._take(event)
+                    break
+                entry.seen_ms = max(entry.seen_ms, time_ms)
+
+    def learn(self, contested: Iterable[Names], epoch: int) -> None:
+        """Remember what was gathered; call it when that is committed."""
+        cut = set(contested)
+        for names, edge in self.statements.items():
+            raw = self._raw_pair(names)
+            if names in cut or edge.unlinked_ms != NOTHING.unlinked_ms:
+                self._known.forget(raw)
+            else:
+                self._known.learn(raw, edge.strength, edge.first_ms, edge.linked_ms, epoch)
+
+    def _take(self, event: Event) -> None:
+        try:
+            identifiers = [
+                Identifier(item.type, normalise(item.type, item.value)) for item in event.ids
+            ]
+        except InvalidInput as error:
+            self.refused.append((event, error))
+            return
+        time_ms = max(0, event.event_time_ms)
+        if event.kind == EVENT_KIND_UNBIND:
+            said = unlink(time_ms)
+        else:
+            said = link(event.evidence_class or _default_strength(event.kind), time_ms)
+        for names in star(identifiers):
+            earlier = self.statements.get(names, NOTHING)
+            if said.unlinked_ms >= 0:
+                earlier = earlier.join(self._unwritten(names))
+            self.statements[names] = earlier.join(said)
+
+    def _unwritten(self, names: Names) -> Edge:
+        """The latest link of a pair, which the time grain may have kept from being written."""
+        known = self._known.get(self._raw_pair(names), self._epoch)
+        return NOTHING if known is None else NOTHING._replace(linked_ms=known.seen_ms)
+
+    def _raw_pair(self, names: Names) -> RawPair:
+        (best_type, best_value), (other_type, other_value) = names
+        return self._project, best_type, best_value, other_type, other_value
+
+
+def _rank(identifier_type: str) -> int:
+    return RANKS.get(identifier_type, _UNRANKED)
+
+
+def _default_strength(kind: int) -> int:
+    return Strength.AUTHENTICATED if kind == EVENT_KIND_BIND else Strength.OBSERVED
