@@ -140,7 +140,7 @@ async def lines_per_s(target: str, data: bytes, token: str) -> float:
     async with grpc.aio.insecure_channel(target) as channel:
         upload = channel.stream_unary(f"/{SERVICE}/Import")
 
-        async def chunks():  # noqa: ANN202
+        async def chunks():
             for start in range(0, len(data), CHUNK):
                 request = ImportRequest(project_id="demo", lines=data[start : start + CHUNK])
                 yield request.SerializeToString()
@@ -152,7 +152,7 @@ async def lines_per_s(target: str, data: bytes, token: str) -> float:
         return LINES / (time.perf_counter() - started)
 
 
-def measure(rounds: int = 5) -> dict[str, float]:
+def run(rounds: int = 5) -> dict[str, float]:
     """The flat keys of this bench."""
     now_ms = int(time.time() * 1000)
     payloads = [
@@ -207,4 +207,4 @@ if __name__ == "__main__":
         except ImportError:
             asyncio.run(serve_floor(sys.argv[2]))
     else:
-        print(json.dumps(measure(int(sys.argv[1]) if sys.argv[1:] else 5), indent=2))
+        print(json.dumps(run(int(sys.argv[1]) if sys.argv[1:] else 5), indent=2))

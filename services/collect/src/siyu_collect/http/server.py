@@ -68,7 +68,7 @@ class HttpServer:
         add("GET", "/sa.gif", sensors.get)
         add("POST", "/v1/batch", segment.batch)
         add("POST", f"/v1/{{call:{'|'.join(CALLS)}}}", segment.call)
-        for path in ("/sa", "/v1/{call}"):
+        for path in ("/sa", f"/v1/{{call:batch|{'|'.join(CALLS)}}}"):
             add("OPTIONS", path, _preflight)
         return application
 
