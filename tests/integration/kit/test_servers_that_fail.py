@@ -38,14 +38,14 @@ async def test_what_was_acknowledged_survives_a_crash(
     await asyncio.sleep(0.5)
     await asyncio.to_thread(redis_server.kill)
     outcomes = await asyncio.gather(*writers, return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {DependencyDown}
+    assert {type(outcome) for outcome in outcomes} == {DependencyDown}, outcomes
     with pytest.raises(DependencyDown):
         await store.ping()
     with pytest.raises(DependencyDown):
         await store.read({0: START}, "events", block_ms=100)
     redis_server.start()
     found = {entry.id for entry in await read_all(store, "events", 0)}
-    assert len(acknowledged) > 100
+    assert len(acknowledged) > 20
     assert set(acknowledged) <= found
 
 
@@ -86,9 +86,7 @@ async def test_a_weaker_server_says_so() -> None:
 
 
 async def test_an_append_waits_for_its_replicas() -> None:
-    primary = RedisServer(
-        None, **{"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1"}
-    )
+    primary = RedisServer(None, **{"repl-diskless-sync-delay": "0", "shutdown-timeout": "0"})
     store = RedisStreamStore(primary.url, replicas=1, timeout_s=0.4)
     with pytest.raises(DependencyDown, match="replicas"):
         await store.append("events", 0, [NewEntry(b"alone")])
