@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from support.analytics_events import FixedNumbers
-
 from siyu_analytics.bootstrap import MIGRATIONS, readers
 from siyu_analytics.engine.chdb import ChdbEngine, Limits
 from siyu_analytics.store.progress import SqlProgress
@@ -23,6 +21,7 @@ from siyu_kit.clock import SystemClock
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.migrate import upgrade
 from siyu_kit.stream.redis import RedisStreamStore
+from support.analytics_events import FixedNumbers
 
 # What has just been done when the process ends, by the words its statement begins with.
 STATEMENTS = {

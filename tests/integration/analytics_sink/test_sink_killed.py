@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.analytics_events import DAY_MS, START_MS, entry, track
 
 from siyu_kit.stream.redis import RedisStreamStore
+from support.analytics_events import DAY_MS, START_MS, entry, track
 
 pytestmark = pytest.mark.integration
 
