@@ -24,10 +24,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
+    ERROR_REASON_CELL_TOKEN_INVALID: _ErrorReason.ValueType  # 1
+    """INVALID_ARGUMENT: a cell token is none of this service, or of another project. Metadata: field."""
+    ERROR_REASON_CELL_EXPIRED: _ErrorReason.ValueType  # 2
+    """FAILED_PRECONDITION: the groups of a comparison are not held any more; compare them again. Metadata: digest."""
+    ERROR_REASON_QUERY_TOO_LARGE: _ErrorReason.ValueType  # 3
+    """RESOURCE_EXHAUSTED: a query needs more memory than one query may have; narrow it. Metadata: limit."""
+    ERROR_REASON_UNREADABLE_PAYLOAD: _ErrorReason.ValueType  # 4
+    """INVALID_ARGUMENT: the engine cannot read a batch of events; the batch goes to the dead letters. Metadata: field."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the analytics service."""
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
+ERROR_REASON_CELL_TOKEN_INVALID: ErrorReason.ValueType  # 1
+"""INVALID_ARGUMENT: a cell token is none of this service, or of another project. Metadata: field."""
+ERROR_REASON_CELL_EXPIRED: ErrorReason.ValueType  # 2
+"""FAILED_PRECONDITION: the groups of a comparison are not held any more; compare them again. Metadata: digest."""
+ERROR_REASON_QUERY_TOO_LARGE: ErrorReason.ValueType  # 3
+"""RESOURCE_EXHAUSTED: a query needs more memory than one query may have; narrow it. Metadata: limit."""
+ERROR_REASON_UNREADABLE_PAYLOAD: ErrorReason.ValueType  # 4
+"""INVALID_ARGUMENT: the engine cannot read a batch of events; the batch goes to the dead letters. Metadata: field."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

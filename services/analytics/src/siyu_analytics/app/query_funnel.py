@@ -1,0 +1,72 @@
+"""Answers a funnel question."""
+
+from typing import Any, NamedTuple
+
+from siyu_analytics.app.asking import Asking, Call
+from siyu_analytics.app.ports import Snapshot
+from siyu_analytics.domain.binder import Basis, Binder
+from siyu_analytics.domain.breakdown import GroupKey
+from siyu_analytics.domain.funnel import (
+    FunnelGroup,
+    FunnelRequest,
+    check_funnel,
+    funnel_group,
+    funnel_query,
+)
+
+
+class FunnelAnswer(NamedTuple):
+    """The numbers."""
+
+    request: FunnelRequest
+    total: FunnelGroup
+    groups: list[FunnelGroup]
+    snapshot: Snapshot
+
+
+class QueryFunnel:
+    """The use case."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    async def __call__(self, call: Call, request: FunnelRequest) -> FunnelAnswer:
+        request = request.filled(self._asking.clock.now_ms())
+        check_funnel(request)
+        scope = request.scope
+        basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone)
+        rows = await self._rows(call, basis, request)
+        steps = len(request.steps)
+        total = funnel_group(rows[0], steps, None)
+        groups = [funnel_group(row, steps, place_of(row["place"])) for row in rows[1:]]
+        return FunnelAnswer(request, total, groups, snapshot)
+
+    async def _rows(self, call: Call, basis: Basis, request: FunnelRequest) -> list[dict[str, Any]]:
+        kept = await kept_groups(self._asking, call, basis, request)
+        if isinstance(kept, list):
+            query = funnel_query(Binder(basis), request, kept)
+            return await self._asking.rows(query, call)
+        return kept.rows
+
+
+class Complete(NamedTuple):
+    """Rows that hold every group there is."""
+
+    rows: list[dict[str, Any]]
+
+
+async def kept_groups(
+    asking: Asking, call: Call, basis: Basis, request: FunnelRequest
+) -> Complete | list[GroupKey]:
+    """The answer when all groups are within the limit, else the groups that are kept."""
+    rows = await asking.rows(funnel_query(Binder(basis), request), call)
+    limit = request.breakdown.limit if request.breakdown else 0
+    if len(rows) <= limit + 1:
+        return Complete(rows)
+    return [place_of(row["place"]) for row in rows[1 : limit + 1]]
+
+
+def place_of(place: Any) -> GroupKey:
+    """A group from the engine's tuple of text, missing and, where groups were folded, other."""
+    value, *flags = place.values() if isinstance(place, dict) else place
+    return GroupKey(str(value), *(bool(flag) for flag in flags))

@@ -1,0 +1,110 @@
+"""Groups: what a result is split by, which groups are kept, and how a group is named."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from siyu_analytics.domain.binder import Binder
+from siyu_analytics.domain.checks import check_name, require
+from siyu_analytics.domain.filters import check_property
+from siyu_analytics.domain.predicate import Source, property_source
+from siyu_analytics.domain.traits import latest_trait, trait_source
+
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A split by a property of an event or by a trait of the person."""
+
+    name: str
+    by_trait: bool = False
+    limit: int = 0
+    """Groups kept, 0 until filled."""
+
+    def filled(self) -> "Breakdown":
+        """With the default limit in its place."""
+        return replace(self, limit=self.limit or DEFAULT_LIMIT)
+
+
+def check_breakdown(breakdown: Breakdown, field: str) -> None:
+    """Refuse a breakdown that is malformed."""
+    if breakdown.by_trait:
+        check_name(breakdown.name, f"{field}.trait")
+    else:
+        check_property(breakdown.name, f"{field}.event_property")
+    require(breakdown.limit <= MAX_LIMIT, f"{field}.limit", f"at most {MAX_LIMIT}")
+
+
+class GroupKey(NamedTuple):
+    """Name of a group."""
+
+    value: str = ""
+    missing: bool = False
+    other: bool = False
+
+
+OTHER: Final = GroupKey(other=True)
+
+
+def text_of(source: Source) -> str:
+    """A value as ``(text, missing)``: of several types the first of text, number, flag, time, list.
+
+    A list is one value: its elements with commas in between.
+    """
+    branches = []
+    if source.text:
+        branches += [source.text.present, f"({source.text.value}, false)"]
+    if source.number:
+        branches += [source.number.present, f"(toString({source.number.value}), false)"]
+    if source.flag:
+        branches += [source.flag.present, f"({_flag(source.flag.value)}, false)"]
+    if source.time:
+        branches += [source.time.present, f"(toString({source.time.value}), false)"]
+    if source.strings:
+        joined = f"arrayStringConcat({source.strings.value}, ',')"
+        branches += [source.strings.present, f"({joined}, false)"]
+    return f"multiIf({', '.join(branches)}, ('', true))"
+
+
+def _flag(value: str) -> str:
+    return f"if({value}, 'true', 'false')"
+
+
+def property_text(binder: Binder, breakdown: Breakdown) -> str:
+    """The group of an event by one of its properties, as ``(text, missing)``."""
+    return text_of(property_source(binder, breakdown.name))
+
+
+def with_trait(binder: Binder, breakdown: Breakdown, rows: str) -> str:
+    """Rows with a column ``person`` and, beside their own, the group by a trait as ``split``."""
+    values = latest_trait(binder, breakdown.name)
+    texts = f"SELECT person_no, {text_of(trait_source())} AS found FROM ({values})"
+    return (
+        "SELECT answered.*, if(person_no = 0, ('', true), found) AS split"
+        f" FROM ({rows}) AS answered LEFT ANY JOIN ({texts}) AS valued"
+        " ON answered.person = valued.person_no"
+    )
+
+
+def folded(binder: Binder, kept: Sequence[GroupKey] | None) -> str:
+    """The column ``split`` with its place: ``(text, missing, other)``.
+
+    Groups that are not kept become the one other group; None keeps all.
+    """
+    if kept is None:
+        return "(split.1, split.2, false)"
+    values = binder.texts([group.value for group in kept if not group.missing])
+    has_missing = "split.2" if any(group.missing for group in kept) else "false"
+    stays = f"({has_missing} OR (NOT split.2 AND has({values}, split.1)))"
+    return f"if({stays}, (split.1, split.2, false), ('', false, true))"
+
+
+def is_group(binder: Binder, group: GroupKey, kept: Sequence[GroupKey] | None) -> str:
+    """Whether the column ``split`` is of a group."""
+    if group.other:
+        return f"({folded(binder, kept or [])}).3"
+    if group.missing:
+        return "split.2"
+    return f"(NOT split.2 AND split.1 = {binder.text(group.value)})"
