@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from siyu.event.v1.event_pb2 import Event
+from siyu.type.v1.identifier_pb2 import EVIDENCE_CLASS_AUTHENTICATED, EVIDENCE_CLASS_OBSERVED
 from siyu_kit.errors import InvalidInput
 from siyu_kit.identifiers import RANKS, is_junk, normalise
 
@@ -65,7 +66,9 @@ def _evidence(event: Event) -> bool:
     if event.evidence_class not in {0, 2, 3, 4, 5}:
         return False
     if not event.evidence_class and len(event.ids) > 1:
-        event.evidence_class = 3 if event.kind == 2 else 5
+        event.evidence_class = (
+            EVIDENCE_CLASS_AUTHENTICATED if event.kind == 2 else EVIDENCE_CLASS_OBSERVED
+        )
     return True
 
 
