@@ -1,5 +1,6 @@
 """What all chapters share: the platform, the people who use it, and the truth."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from siyu_demo.records import Identifier
 from siyu_demo.simulator import Quarter, Settings
 from siyu_demo.story.checks import Comparison
 from siyu_demo.story.push_receiver import PushReceiver
-from siyu_demo.truth import BackOffice, Conversion, Ledger, People
+from siyu_demo.truth import BackOffice, Ledger, People
 
 PROJECT = "demo"
 
@@ -41,6 +42,8 @@ class Campaign:
     held_out: set[Identifier]
     reached: set[Identifier]
     """Persons for whom at least one message went out."""
+    messages: Counter[Identifier]
+    """Messages that count for the frequency cap: those that went out, or may have."""
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ class Stage:
     examples: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
     """Service, method and request of calls worth trying afterwards."""
     _people: People | None = None
-    _conversion: Conversion | None = None
+    _office: BackOffice | None = None
 
     @property
     def settings(self) -> Settings:
@@ -82,8 +85,10 @@ class Stage:
     @property
     def office(self) -> BackOffice:
         """The back office's facts, by the truth."""
-        quarter = self.quarter
-        return BackOffice(quarter.consents, quarter.ratings, quarter.contact_points)
+        if self._office is None:
+            quarter = self.quarter
+            self._office = BackOffice(quarter.consents, quarter.ratings, quarter.contact_points)
+        return self._office
 
     @asynccontextmanager
     async def acting(self, subject: str, roles: Sequence[str]) -> AsyncIterator[SiyuClient]:

@@ -42,7 +42,9 @@ class CampaignRules:
 
 
 def decide(rules: CampaignRules, standing: Standing, at_ms: int, sent_before: int = 0) -> Verdict:
-    """Decides one message: consent, then suitability, quiet hours, frequency, address.
+    """Decides one message: consent, then suitability, address, quiet hours, frequency.
+
+    What cannot change by waiting comes before what can.
 
     Args:
         rules: the campaign's.
@@ -53,9 +55,9 @@ def decide(rules: CampaignRules, standing: Standing, at_ms: int, sent_before: in
     verdicts = (
         _consent(standing),
         _suitability(rules, standing, at_ms),
+        Verdict.SEND if standing.address else Verdict.NO_ADDRESS,
         Verdict.QUIET_HOURS if _is_quiet(rules, at_ms) else Verdict.SEND,
         Verdict.SEND if rules.cap is None or sent_before < rules.cap else Verdict.FREQUENCY,
-        Verdict.SEND if standing.address else Verdict.NO_ADDRESS,
     )
     return next((verdict for verdict in verdicts if verdict is not Verdict.SEND), Verdict.SEND)
 

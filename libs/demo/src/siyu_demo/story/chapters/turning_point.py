@@ -64,4 +64,6 @@ async def _show_turning_point(stage: Stage, truth: Conversion) -> None:
 
 
 def _bucket(from_count: int, to_count: int | None) -> str:
-    return f"{from_count} views or more" if to_count is None else f"{from_count}-{to_count - 1} views"
+    return (
+        f"{from_count} views or more" if to_count is None else f"{from_count}-{to_count - 1} views"
+    )

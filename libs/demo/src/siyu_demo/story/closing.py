@@ -1,0 +1,55 @@
+"""Before and after the chapters: what is played, what it took, and how to look further."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+from rich.console import Console
+from rich.table import Table
+
+from siyu_demo.story.checks import plain
+from siyu_demo.story.stage import Stage
+
+
+def introduce(stage: Stage) -> None:
+    """Say what will be played."""
+    settings, quarter = stage.settings, stage.quarter
+    first = settings.end - timedelta(days=settings.days - 1)
+    stage.console.print(
+        f"A broker's quarter, {first} to {settings.end}: {plain(settings.customers)} customers,"
+        f" {plain(len(quarter))} records, seed {settings.seed}."
+        f" The last day, {plain(quarter.live_count)} records, is played live."
+        " Every number below stands beside the ground truth.",
+        highlight=False,
+    )
+    if stage.tamper:
+        stage.console.print("[yellow]One event is altered on its way.[/]")
+
+
+def look_further(stage: Stage) -> None:
+    """Memory of each process, and calls worth trying with the ids of this story."""
+    memory = Table(title="Resident memory", title_justify="left", title_style="bold")
+    memory.add_column("process")
+    memory.add_column("MB", justify="right")
+    for name, process in stage.platform.processes.items():
+        memory.add_row(name, f"{process.resident_mb():.0f}")
+    stage.console.print(memory)
+    folder = stage.platform.folder
+    stage.console.print("[bold]To look further[/] (the folder stays with --keep or --dir):")
+    lines = [f"siyu up --dir {folder}", "and in another terminal:"]
+    for service, method, request in stage.examples:
+        text = json.dumps(request, ensure_ascii=False)
+        lines.append(f"siyu call --dir {folder} {service} {method} '{text}'")
+    for line in lines:
+        stage.console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def show_times(console: Console, seconds: Mapping[str, float]) -> None:
+    """Where the time went."""
+    table = Table(title="Time", title_justify="left", title_style="bold")
+    table.add_column("chapter")
+    table.add_column("s", justify="right")
+    for name, took in seconds.items():
+        table.add_row(name, f"{took:.1f}")
+    table.add_row("together", f"{sum(seconds.values()):.1f}", style="bold")
+    console.print(table)
