@@ -153,7 +153,7 @@ class SqlGraph:
                 _evidence.first_ms, _evidence.linked_ms, _evidence.unlinked_ms,
             ).where(_evidence.project_id == self._project, condition)
         )  # fmt: skip
-        return {(left, right): Edge(*said) for left, right, *said in rows.tuples()}
+        return {(left, right): Edge(*said) for left, right, *said in rows}
 
 
 def _as_ident(row: Any) -> Ident:

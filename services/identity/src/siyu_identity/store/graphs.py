@@ -41,4 +41,4 @@ class SqlGraphs:
                 _counter.name == UNLINKS, _counter.project_id.in_(list(projects))
             )
         )
-        return dict(rows.tuples().all())
+        return {row.project_id: row.value for row in rows}

@@ -39,5 +39,5 @@ def among_pairs(
         ends = [func.json_extract(each.c.value, path) for path in ("$[0]", "$[1]")]
         return row(left, right).in_(select(*ends))
     columns = [literal([pair[end] for pair in listed], ARRAY(Integer)) for end in (0, 1)]
-    each = func.unnest(*columns).table_valued("l", "r")
+    each = func.unnest(*columns).table_valued("l", "r").render_derived()
     return row(left, right).in_(select(each.c.l, each.c.r))
