@@ -27,8 +27,8 @@ _SOUND: Final = (
 # The batch without its properties: what is decided, is decided on this.
 _KEY: Final = f"""
 INSERT INTO keyed SELECT rowNumberInAllBlocks(), project_id, kind = 1 AS tracked,
-  tracked AND {_SOUND}, {_SUBJECT}, intDiv(client_time_ms, 3600000),
-  reinterpretAsUInt128(sipHash128(message_id))
+  tracked AND {_SOUND}, {_SUBJECT}, intDiv(client_time_ms, 3600000) AS client_hour,
+  reinterpretAsUInt128(sipHash128(project_id, client_hour, message_id))
 FROM stage SETTINGS max_threads = 1
 """
 _UNSOUND: Final = "SELECT countIf(tracked AND NOT sound) AS n FROM keyed"
@@ -43,18 +43,19 @@ FROM stage WHERE subject IN (
   SELECT subject FROM keyed WHERE sound AND subject NOT IN (SELECT subject FROM numbered))
 GROUP BY subject ORDER BY project, subject
 """
-# `seen` is asked for the batch's own keys alone, which its primary key finds. Rows of this very
-# batch do not count: they are there when it is being replayed. The first of the batch stays.
+# `seen` is asked for the batch's own keys alone. Its index finds the hours, and the messages too
+# when there are few of them; of many it would take longer to look up than to read. Rows of this
+# very batch do not count: they are there when it is replayed. The first of the batch stays.
 _SIFT: Final = """
 INSERT INTO fresh
 SELECT row, ident_no, project_id, client_hour, message_hash
 FROM (SELECT * FROM keyed WHERE sound) AS k ANY LEFT JOIN numbered USING subject
-WHERE ident_no != 0 AND (project_id, client_hour, message_hash) NOT IN (
-  SELECT project_id, client_hour, message_hash FROM seen
-  WHERE batch_no != {batch:UInt64} AND (project_id, client_hour, message_hash) IN (
-    SELECT project_id, client_hour, message_hash FROM keyed WHERE sound))
-LIMIT 1 BY project_id, client_hour, message_hash
-SETTINGS max_threads = 1
+WHERE ident_no != 0 AND message_hash NOT IN (
+  SELECT message_hash FROM seen WHERE batch_no != {batch:UInt64}
+    AND client_hour IN (SELECT client_hour FROM keyed WHERE sound)
+    AND message_hash IN (SELECT message_hash FROM keyed WHERE sound))
+LIMIT 1 BY message_hash
+SETTINGS max_threads = 1, use_index_for_in_with_subqueries_max_values = 5000
 """
 _COUNT: Final = """
 SELECT project_id AS project, count() AS tracked, any(stored) AS stored FROM keyed
@@ -87,8 +88,8 @@ _MISSING_MONTHS: Final = (
     " (SELECT DISTINCT toYYYYMM(time) FROM events WHERE batch_no = {batch:UInt64})"
 )
 _REMEMBER: Final = """
-INSERT INTO seen (project_id, client_hour, message_hash, batch_no)
-SELECT project_id, client_hour, message_hash, {{batch:UInt64}} FROM fresh {missing}
+INSERT INTO seen (client_hour, message_hash, batch_no)
+SELECT client_hour, message_hash, {{batch:UInt64}} FROM fresh {missing}
 SETTINGS insert_deduplication_token = '{token}', {once}
 """
 _MISSING_SEEN: Final = "WHERE (SELECT count() FROM seen WHERE batch_no = {batch:UInt64}) = 0"

@@ -105,17 +105,17 @@ ORDER BY (project_id, trait, person_no, sequence)
 SETTINGS {durable}
 """
 
-# Small granules: a batch looks up points, and reads a granule for each of them.
+# Small granules: a batch looks up points, and reads a granule for each of them. The hash is over
+# project, hour and message id: one number is looked up several times faster than those three.
 _SEEN: Final = """
 CREATE TABLE IF NOT EXISTS seen (
-  project_id LowCardinality(String),
   client_hour Int64,
   message_hash UInt128,
   batch_no UInt64,
   stored_time DateTime DEFAULT now(),
   INDEX by_batch batch_no TYPE minmax GRANULARITY 16
 ) ENGINE = MergeTree
-ORDER BY (project_id, client_hour, message_hash)
+ORDER BY (client_hour, message_hash)
 {ttl}
 SETTINGS index_granularity = 256, {durable}
 """
