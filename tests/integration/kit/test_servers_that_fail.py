@@ -102,6 +102,7 @@ async def test_an_append_waits_for_its_replicas() -> None:
     finally:
         await copy.aclose()
         await store.aclose()
+        replica.kill()  # it would finish rewriting its log first
         replica.stop()
         primary.stop()
 

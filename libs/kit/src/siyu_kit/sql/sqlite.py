@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 Begin = Literal["IMMEDIATE", "DEFERRED"]
 
+_WAL_ATTEMPTS: Final = 100
 _PRAGMAS: Final = (
     # Other processes (a migration, a backup) may hold the write lock for a moment.
     "PRAGMA busy_timeout = 10000",
-    "PRAGMA journal_mode = WAL",
     # FULL syncs the WAL at each commit: an OK survives a power loss.
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
@@ -53,6 +53,19 @@ def _open(database: str, **options: Any) -> aiosqlite.Connection:
     return connection
 
 
+def _use_wal(connection: Any) -> None:
+    """Switch the journal, which stays in the file; it fails at once when others do so too."""
+    for attempt in range(_WAL_ATTEMPTS):
+        try:
+            connection.run_async(lambda sqlite: sqlite.execute("PRAGMA journal_mode = WAL"))
+        except sqlite3.OperationalError:
+            if attempt == _WAL_ATTEMPTS - 1:
+                raise
+            connection.run_async(lambda _sqlite: asyncio.sleep(0.02))
+        else:
+            return
+
+
 def sqlite_engine(url: URL, begin: Begin, pool_size: int) -> AsyncEngine:
     """An engine whose transactions start with ``BEGIN <begin>``; deferred ones may only read."""
     if not url.database or url.database == ":memory:":
@@ -69,6 +82,7 @@ def sqlite_engine(url: URL, begin: Begin, pool_size: int) -> AsyncEngine:
     def prepare(connection: Any, _record: Any) -> None:
         # The driver's own implicit BEGIN would start deferred transactions at the first write.
         connection.isolation_level = None
+        _use_wal(connection)
         cursor = connection.cursor()
         for pragma in _PRAGMAS:
             cursor.execute(pragma)
