@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from siyu_collect.domain.limits import MAX_IDS
 from siyu_kit.errors import InvalidInput
@@ -10,6 +11,8 @@ from siyu_kit.identifiers import RANKS, is_junk, normalise
 
 REMEMBERED: Final = 100_000
 """Identifiers whose normal form is kept at hand; people send many events in a row."""
+
+SEPARATOR: Final = "\x1f"
 
 Pair = tuple[str, str]
 """Type and value, as sent."""
@@ -35,16 +38,30 @@ def recognised(identifier_type: str, value: str) -> Identifier | None:
     return Identifier(RANKS[identifier_type], identifier_type, normal)
 
 
-@lru_cache(maxsize=REMEMBERED)
-def as_sent(identifier_type: str, value: str) -> tuple[int, Identifier | None]:
-    """Rank and identifier if it came in normal form; rank -1 for whatever needs a closer look."""
-    try:
-        identifier = recognised(identifier_type, value)
-    except InvalidInput:
-        return -1, None
-    if identifier is None or identifier.value != value:
-        return -1, None
-    return identifier.rank, identifier
+def bucket_of(identifier: Identifier) -> int:
+    """The hash that a subject's partition is taken from; as the kit's ``partition_of``."""
+    return crc32(f"{identifier.type}{SEPARATOR}{identifier.value}".encode())
+
+
+class KnownIdentifiers:
+    """Identifiers that came in normal form before: rank and bucket, by type and value."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in RANKS}
+
+    def learn(self, identifier_type: str, value: str) -> tuple[int, int]:
+        """Rank and bucket; rank -1 for whatever is not in normal form and needs a closer look."""
+        try:
+            identifier = recognised(identifier_type, value)
+        except InvalidInput:
+            return -1, 0
+        if identifier is None or identifier.value != value:
+            return -1, 0
+        table = self.tables[identifier_type]
+        if len(table) >= REMEMBERED:
+            table.clear()
+        known = table[value] = identifier.rank, bucket_of(identifier)
+        return known
 
 
 def settled(pairs: Sequence[Pair]) -> list[Identifier]:

@@ -12,13 +12,11 @@ count, but the engine that reads the stream does not when it is a text.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-from zlib import crc32
 
 from siyu_collect.domain import wire
 from siyu_collect.domain.admission import Admission, Origin
 from siyu_collect.domain.form import EventForm
-from siyu_collect.domain.identifiers import Identifier, as_sent
+from siyu_collect.domain.identifiers import KnownIdentifiers, bucket_of
 from siyu_collect.domain.limits import (
     CONTEXT_KEYS,
     MAX_IDS,
@@ -31,7 +29,6 @@ from siyu_collect.domain.limits import (
 from siyu_collect.domain.vocabulary import MASK_LINK, MASK_TRACK, OBSERVED, TRACK
 from siyu_kit.errors import DomainError, InvalidInput
 
-SEPARATOR: Final = "\x1f"
 Item = EventForm | DomainError
 """An event, or the reason why a record did not become one."""
 
@@ -72,6 +69,7 @@ class Sifter:
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
         self._admission = Admission()
+        self._identifiers = KnownIdentifiers()
 
     def sift(self, items: Sequence[Item], origin: Origin) -> Sifted:
         """Sort a batch into what is accepted and what is refused."""
@@ -93,16 +91,18 @@ class Sifter:
         except InvalidInput as refusal:
             sifted.refused.append(Refused(index, refusal))
             return
-        parcel = sifted.parcels[_bucket(subject) % self._partitions]
+        parcel = sifted.parcels[bucket_of(subject) % self._partitions]
         parcel.pieces += (wire.head(len(payload)), payload)
         parcel.count += 1
         parcel.kinds |= kinds
 
-    def _sift_plain(self, items: Sequence[Item], origin: Origin) -> Sifted | None:  # noqa: C901, PLR0912, PLR0915 - one loop on purpose: a call an event costs more than its body
+    def _sift_plain(self, items: Sequence[Item], origin: Origin) -> Sifted | None:  # noqa: C901, PLR0915 - one loop on purpose: a call an event costs more than its body
         """The batch in one loop; None when a rule fails that was asked for all events at once."""
         sifted = Sifted([Parcel() for _ in range(self._partitions)], [])
         parcels, partitions = sifted.parcels, self._partitions
         names, head = self._admission.names, wire.head
+        tables, learn = self._identifiers.tables, self._identifiers.learn
+        nothing: dict[str, tuple[int, int]] = {}
         latest = origin.received_ms
         oldest = 1 if origin.history else latest - OLDEST_LIVE_MS
         alone = wire.door_fields(origin.project_id, origin.received_ms, origin.source, 0)
@@ -124,26 +124,26 @@ class Sifter:
             ):
                 self._judge(index, event, origin, sifted)
                 continue
-            last, subject, count = -1, None, 0
+            last, bucket, count = -1, 0, 0
             for item in event.ids:
-                rank, known = as_sent(item.type, item.value)
-                if rank <= last:
+                identifier_type, value = item.type, item.value
+                known = tables.get(identifier_type, nothing).get(value)
+                rank, own_bucket = known or learn(identifier_type, value)
+                if rank <= last:  # not in normal form, or not in order
+                    count = 0
                     break
-                if subject is None:
-                    subject = known
+                bucket = bucket if count else own_bucket
                 last = rank
                 count += 1
-            else:
-                last = -2
-            if last != -2 or subject is None or count > MAX_IDS:
+            if not 0 < count <= MAX_IDS:
                 self._judge(index, event, origin, sifted)
                 continue
             values = event.number_properties
             for key in values:
-                value = values[key]
-                if not -MAX_NUMBER <= value <= MAX_NUMBER:
+                number = values[key]
+                if not -MAX_NUMBER <= number <= MAX_NUMBER:
                     return None
-                if not (value * 16).is_integer() and (short := round(value, 4)) != value:
+                if not (number * 16).is_integer() and (short := round(number, 4)) != number:
                     values[key] = short
             message_ids.append(event.message_id)
             numbers.update(values)
@@ -160,7 +160,7 @@ class Sifter:
             if size > MAX_TEXT_BYTES:
                 return None
             tail = linked if count > 1 else alone
-            parcel = parcels[_bucket(subject) % partitions]
+            parcel = parcels[bucket % partitions]
             parcel.pieces += (head(size + len(tail)), payload, tail)
             parcel.count += 1
             parcel.kinds |= MASK_TRACK if count == 1 else MASK_TRACK | MASK_LINK
@@ -188,8 +188,3 @@ def _plain_ids(message_ids: list[str]) -> bool:
         and len(min(message_ids, key=len)) > 0
         and len(max(message_ids, key=len)) <= MAX_MESSAGE_ID_BYTES
     )
-
-
-def _bucket(subject: Identifier) -> int:
-    """The hash that partitions are taken from; the same as ``siyu_kit.stream.partition``."""
-    return crc32(f"{subject.type}{SEPARATOR}{subject.value}".encode())
