@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from pyroaring import BitMap
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
 from siyu.collect.v1 import collect_service_pb2 as collect_pb
@@ -12,7 +13,7 @@ from siyu.event.v1 import event_pb2 as event_pb
 from siyu.identity.v1 import identity_service_pb2 as identity_pb
 from siyu.type.v1 import identifier_pb2, result_key_pb2
 from siyu_client.client import call
-from support.living_platform import DAY_MS, HOUR_MS, event, now_ms
+from support.living_platform import DAY_MS, HOUR_MS, event, moment, now_ms
 
 pytestmark = pytest.mark.e2e
 PROJECT = "devices"
@@ -40,24 +41,28 @@ async def ingest(living, *events):
 
 
 async def converted(living, start, freshness=None):
-    """The persons who converted, asked three ways that must agree."""
+    """The persons who converted, asked three ways that must agree at one moment."""
     scope = pb.Scope(from_time_ms=start, to_time_ms=now_ms(), freshness=freshness)
     steps = [event("entry"), event("done")]
-    funnel = await call(
-        living.client.analytics.QueryFunnel,
-        pb.QueryFunnelRequest(project_id=PROJECT, scope=scope, steps=steps, window_ms=DAY_MS),
-    )
     asked = cond.Condition(
         event_sequence=cond.EventSequenceCondition(steps=steps, within_ms=DAY_MS)
     )
-    audience = await call(
-        living.client.analytics.EvaluateAudience,
-        pb.EvaluateAudienceRequest(project_id=PROJECT, condition=asked, freshness=freshness),
-    )
-    cell = funnel.total.steps[1].reached
-    listed = await living.members(cell)
-    assert cell.persons == audience.persons == len(listed)
-    return listed
+    while True:
+        funnel = await call(
+            living.client.analytics.QueryFunnel,
+            pb.QueryFunnelRequest(project_id=PROJECT, scope=scope, steps=steps, window_ms=DAY_MS),
+        )
+        audience = await call(
+            living.client.analytics.EvaluateAudience,
+            pb.EvaluateAudienceRequest(project_id=PROJECT, condition=asked, freshness=freshness),
+        )
+        cell = funnel.total.steps[1].reached
+        listed, total, listed_at = await living.listed(cell)
+        if moment(funnel.key) == moment(audience.key) == listed_at:
+            members = set(BitMap.deserialize(audience.bitmap))
+            assert members == listed
+            assert cell.persons == audience.persons == total == len(listed)
+            return listed
 
 
 async def test_one_person_on_two_devices_and_back(living):

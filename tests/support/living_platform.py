@@ -61,6 +61,10 @@ def all_of(*conditions: cond.Condition) -> cond.Condition:
     return both
 
 
+Moment = tuple[int, int, int]
+"""What an answer is a function of, beside its question."""
+
+
 class LivingPlatform:
     """One project of a running platform, as its users see it."""
 
@@ -118,6 +122,12 @@ class LivingPlatform:
 
     async def members(self, cell: analytics_pb.Cell) -> set[int]:
         """Everybody in a cell, over all pages; as many as the cell counts."""
+        listed, total, _ = await self.listed(cell)
+        assert len(listed) == cell.persons == total
+        return listed
+
+    async def listed(self, cell: analytics_pb.Cell) -> tuple[set[int], int, Moment]:
+        """Everybody in a cell, the total that the list states, and the moment it is of."""
         request = analytics_pb.ListMembersRequest(
             project_id=self.project_id, cell_token=cell.token, page_size=50
         )
@@ -128,8 +138,13 @@ class LivingPlatform:
             if not page.next_page_token:
                 break
             request.page_token = page.next_page_token
-        assert len(found) == len(set(found)) == cell.persons == page.total
-        return set(found)
+        assert len(found) == len(set(found)), "nobody is listed twice"
+        return set(found), page.total, moment(page.key)
+
+
+def moment(key: result_key_pb2.ResultKey) -> Moment:
+    """Batch, identity sequence and profile sequence of an answer."""
+    return key.batch_no, key.identity_sequence, key.profile_sequence
 
 
 def _segment_call(record: Record) -> dict[str, object]:
