@@ -49,7 +49,7 @@ class Feeds:
 
     async def at_least(self, identity: int = 0, profile: int = 0) -> None:
         wanted = Freshness(0, identity, profile)
-        await self.watermarks.wait(self.project, wanted, SystemClock().monotonic() + 10)
+        await self.watermarks.wait(self.project, wanted, SystemClock().monotonic() + 40)
 
     async def person_of(self, *idents: int) -> list[int]:
         person = self.persons.expression(self.project, "i")
