@@ -10,12 +10,10 @@ from typing import Final
 
 import orjson
 
-from siyu_collect.app.event_message import event_of
 from siyu_collect.app.take_events import Outcome, TakeEvents, Total
 from siyu_collect.domain.admission import Origin
-from siyu_collect.domain.json_line import fields_of
 from siyu_collect.domain.records import invalid
-from siyu_collect.domain.sifting import Item, Refused
+from siyu_collect.domain.sifting import Line, Refused
 from siyu_kit.clock import Clock
 from siyu_kit.errors import InvalidInput, TooBusy
 
@@ -62,17 +60,17 @@ class ImportLines:
     ) -> None:
         origin = Origin(project_id, SOURCE, self._clock.now_ms(), history=True)
         numbers = [number for number, line in enumerate(run) if line and not line.isspace()]
-        items = [_item(run[number]) for number in numbers]
-        outcome = await self._patiently(items, origin)
+        lines = [_parsed(run[number]) for number in numbers]
+        outcome = await self._patiently(lines, origin)
         outcome.refused = [Refused(numbers[r.index], r.error) for r in outcome.refused]
         total.add(outcome, first_line)
 
-    async def _patiently(self, items: Sequence[Item], origin: Origin) -> Outcome:
+    async def _patiently(self, lines: Sequence[Line], origin: Origin) -> Outcome:
         """A stream of lines can wait where a single request is told to come again."""
         deadline = self._clock.monotonic() + PATIENCE_S
         while True:
             try:
-                return await self._take(items, origin)
+                return await self._take.lines(lines, origin)
             except TooBusy as busy:
                 if self._clock.monotonic() >= deadline:
                     raise
@@ -84,13 +82,12 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def _item(line: bytes) -> Item:
+def _parsed(line: bytes) -> Line:
     try:
-        return event_of(fields_of(orjson.loads(line)))
+        parsed: Line = orjson.loads(line)
     except orjson.JSONDecodeError:
         return invalid("line", "the line is not valid JSON")
-    except InvalidInput as refusal:
-        return refusal
+    return parsed
 
 
 async def _runs(chunks: AsyncIterator[bytes]) -> AsyncIterator[Sequence[bytes]]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from siyu_collect.app.backpressure import Backpressure
+from siyu_collect.app.event_message import event_of
 from siyu_collect.app.ports import Batch, EventLog, Tally
 from siyu_collect.domain.admission import Origin
-from siyu_collect.domain.sifting import Item, Refused, Sifted, Sifter
+from siyu_collect.domain.json_line import fields_of
+from siyu_collect.domain.sifting import Item, Line, Refused, Sifted, Sifter
+from siyu_kit.errors import InvalidInput
 from siyu_kit.telemetry import inject
 
 MAX_LISTED: Final = 1_000
@@ -56,7 +59,14 @@ class TakeEvents:
         then, and the whole batch may be sent again.
         """
         self._backpressure.check()
-        sifted = self._sifter.sift(items, origin)
+        return await self._store(self._sifter.sift(items, origin), origin)
+
+    async def lines(self, lines: Sequence[Line], origin: Origin) -> Outcome:
+        """The same for parsed lines of an import."""
+        self._backpressure.check()
+        return await self._store(self._sifter.sift_lines(lines, origin, read_line), origin)
+
+    async def _store(self, sifted: Sifted, origin: Origin) -> Outcome:
         batches = list(_batches(sifted))
         size = sum(len(batch.payload) for batch in batches)
         with self._backpressure.holding(size):
@@ -78,3 +88,11 @@ def _batches(sifted: Sifted) -> Iterator[Batch]:
     for partition, parcel in enumerate(sifted.parcels):
         if parcel.count:
             yield Batch(partition, b"".join(parcel.pieces), parcel.count, parcel.kinds)
+
+
+def read_line(line: Any) -> Item:
+    """A parsed line as an event, or why it is none."""
+    try:
+        return event_of(fields_of(line))
+    except InvalidInput as refusal:
+        return refusal

@@ -10,8 +10,9 @@ behind each event's own. A sender's own values are taken out first: protobuf let
 count, but the engine that reads the stream does not when it is a text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from siyu_collect.domain import wire
 from siyu_collect.domain.admission import Admission, Origin
@@ -26,11 +27,20 @@ from siyu_collect.domain.limits import (
     MAX_TEXT_BYTES,
     OLDEST_LIVE_MS,
 )
-from siyu_collect.domain.vocabulary import MASK_LINK, MASK_TRACK, OBSERVED, TRACK
+from siyu_collect.domain.line_encoding import LineEncoder
+from siyu_collect.domain.vocabulary import (
+    AUTHENTICATED,
+    MASK_LINK,
+    MASK_TRACK,
+    OBSERVED,
+    TRACK,
+)
 from siyu_kit.errors import DomainError, InvalidInput
 
 Item = EventForm | DomainError
 """An event, or the reason why a record did not become one."""
+Line = Mapping[str, Any] | DomainError
+"""A parsed line of an import (any JSON, really), or the reason why it could not be parsed."""
 
 
 @dataclass(slots=True)
@@ -70,11 +80,37 @@ class Sifter:
         self._partitions = partitions
         self._admission = Admission()
         self._identifiers = KnownIdentifiers()
+        self._encoder = LineEncoder()
 
     def sift(self, items: Sequence[Item], origin: Origin) -> Sifted:
         """Sort a batch into what is accepted and what is refused."""
         sifted = self._sift_plain(items, origin)
         return self._sift_each(items, origin) if sifted is None else sifted
+
+    def sift_lines(
+        self, lines: Iterable[Line], origin: Origin, event_of: Callable[[Any], Item]
+    ) -> Sifted:
+        """``sift`` for lines of an import; ``event_of`` reads those that are not plain."""
+        sifted = Sifted([Parcel() for _ in range(self._partitions)], [])
+        tails = [
+            wire.door_fields(origin.project_id, origin.received_ms, origin.source, evidence)
+            for evidence in (0, OBSERVED, AUTHENTICATED)
+        ]
+        for index, line in enumerate(lines):
+            encoded = None
+            if not isinstance(line, DomainError):
+                encoded = self._encoder.encode(line, origin.received_ms)
+            if encoded is None or isinstance(line, DomainError):
+                item = line if isinstance(line, DomainError) else event_of(line)
+                self._judge(index, item, origin, sifted)
+                continue
+            bucket, count, payload = encoded
+            tail = tails[2 if line.get("authenticated") else min(count - 1, 1)]
+            parcel = sifted.parcels[bucket % self._partitions]
+            parcel.pieces += (wire.head(len(payload) + len(tail)), payload, tail)
+            parcel.count += 1
+            parcel.kinds |= MASK_TRACK if count == 1 else MASK_TRACK | MASK_LINK
+        return sifted
 
     def _sift_each(self, items: Iterable[Item], origin: Origin) -> Sifted:
         sifted = Sifted([Parcel() for _ in range(self._partitions)], [])
