@@ -1,0 +1,279 @@
+"""Serves siyu.analytics.v1.AnalyticsService."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from siyu.analytics.v1 import analytics_service_pb2 as pb
+from siyu.analytics.v1 import analytics_service_pb2_grpc as pb_grpc
+from siyu.condition.v1 import explanation_pb2
+from siyu.type.v1 import result_key_pb2
+from siyu_analytics.app.asking import Asking, Call
+from siyu_analytics.app.compare_groups import CompareGroups, GivenSets
+from siyu_analytics.app.evaluate_audience import EvaluateAudience
+from siyu_analytics.app.explain_audience import ExplainAudience
+from siyu_analytics.app.find_turning_point import FindTurningPoint
+from siyu_analytics.app.list_members import ListMembers
+from siyu_analytics.app.query_conversion import QueryConversion
+from siyu_analytics.app.query_events import QueryEvents
+from siyu_analytics.app.query_funnel import QueryFunnel
+from siyu_analytics.app.sets import to_bytes
+from siyu_analytics.app.watermark import LiveWatermarks
+from siyu_analytics.domain.scope import Scope
+from siyu_analytics.rpc import answers, opening
+from siyu_analytics.rpc.conditions import condition_from, event_from
+from siyu_analytics.rpc.mapping import (
+    definition_from,
+    events_request_from,
+    fill_scope,
+    freshness_from,
+    funnel_request_from,
+    key_of,
+    scope_from,
+)
+from siyu_analytics.rpc.tokens import CellTokens
+from siyu_kit.crypto import sm3
+from siyu_kit.rpc.paging import PageTokens, request_digest
+from siyu_kit.scope import current_scope
+
+DEFAULT_DEADLINE_S: Final = 30.0
+"""Of a call that comes without one, outside of a server that would give it one."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What the servicer calls."""
+
+    events: QueryEvents
+    funnel: QueryFunnel
+    conversion: QueryConversion
+    turning_point: FindTurningPoint
+    members: ListMembers
+    audience: EvaluateAudience
+    explain: ExplainAudience
+    compare: CompareGroups
+    watermark: LiveWatermarks
+
+
+def use_cases(asking: Asking, watermark: LiveWatermarks) -> UseCases:
+    """All of them over the same ports."""
+    given = GivenSets()
+    return UseCases(
+        events=QueryEvents(asking),
+        funnel=QueryFunnel(asking),
+        conversion=QueryConversion(asking),
+        turning_point=FindTurningPoint(asking),
+        members=ListMembers(asking, given),
+        audience=EvaluateAudience(asking),
+        explain=ExplainAudience(asking),
+        compare=CompareGroups(asking, given),
+        watermark=watermark,
+    )
+
+
+class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
+    """Maps messages, calls use cases, seals answers."""
+
+    def __init__(self, cases: UseCases, cells: CellTokens, pages: PageTokens) -> None:
+        self._cases = cases
+        self._cells = cells
+        self._pages = pages
+
+    async def QueryEvents(
+        self, request: pb.QueryEventsRequest, context: Any
+    ) -> pb.QueryEventsResponse:
+        asked = events_request_from(request)
+        answer = await self._cases.events(_call(request, request.scope.freshness), asked)
+        question = pb.QueryEventsRequest()
+        question.CopyFrom(request)
+        _fill(question.scope, answer.request.scope)
+        if answer.request.breakdown:
+            question.breakdown.limit = answer.request.breakdown.limit
+        response = answers.events_response(answer)
+        numbers = answers.numbers_of(response)
+        mint = self._cells.of(opening.EVENTS, question, answer.snapshot)
+        answers.mint_events(response, answer, mint)
+        response.scope.CopyFrom(question.scope)
+        response.scope.freshness.CopyFrom(request.scope.freshness)
+        response.key.CopyFrom(key_of(answer.snapshot, question.scope.as_of_time_ms))
+        answers.sealed(response.key, question, numbers)
+        return response
+
+    async def QueryFunnel(
+        self, request: pb.QueryFunnelRequest, context: Any
+    ) -> pb.QueryFunnelResponse:
+        asked = funnel_request_from(request)
+        answer = await self._cases.funnel(_call(request, request.scope.freshness), asked)
+        question = pb.QueryFunnelRequest()
+        question.CopyFrom(request)
+        _fill(question.scope, answer.request.scope)
+        question.window_ms = answer.request.window_ms
+        question.order = request.order or pb.FUNNEL_ORDER_SEQUENTIAL
+        if answer.request.breakdown:
+            question.breakdown.limit = answer.request.breakdown.limit
+        response = answers.funnel_response(answer)
+        numbers = answers.numbers_of(response)
+        mint = self._cells.of(opening.FUNNEL, question, answer.snapshot)
+        answers.mint_funnel(response, answer, mint)
+        response.effective.CopyFrom(question)
+        response.effective.scope.freshness.CopyFrom(request.scope.freshness)
+        response.key.CopyFrom(key_of(answer.snapshot, question.scope.as_of_time_ms))
+        answers.sealed(response.key, question, numbers)
+        return response
+
+    async def QueryConversion(
+        self, request: pb.QueryConversionRequest, context: Any
+    ) -> pb.QueryConversionResponse:
+        definition = definition_from(request.definition)
+        call = _call(request, request.definition.scope.freshness)
+        answer = await self._cases.conversion(call, definition, list(request.bounds))
+        question = pb.QueryConversionRequest()
+        question.CopyFrom(request)
+        _fill(question.definition.scope, answer.definition.scope)
+        response = answers.conversion_response(answer)
+        numbers = answers.numbers_of(response)
+        mint = self._cells.of(opening.CONVERSION, question, answer.snapshot)
+        answers.mint_conversion(response, mint)
+        response.effective.CopyFrom(question)
+        response.key.CopyFrom(key_of(answer.snapshot, answer.definition.scope.as_of_ms))
+        answers.sealed(response.key, question, numbers)
+        return response
+
+    async def FindTurningPoint(
+        self, request: pb.FindTurningPointRequest, context: Any
+    ) -> pb.FindTurningPointResponse:
+        definition = definition_from(request.definition)
+        call = _call(request, request.definition.scope.freshness)
+        answer = await self._cases.turning_point(call, definition, request.max_k)
+        question = pb.FindTurningPointRequest()
+        question.CopyFrom(request)
+        _fill(question.definition.scope, answer.definition.scope)
+        question.max_k = answer.max_k
+        response = answers.turning_point_response(answer)
+        numbers = answers.numbers_of(response)
+        response.effective.CopyFrom(question)
+        response.key.CopyFrom(key_of(answer.snapshot, answer.definition.scope.as_of_ms))
+        answers.sealed(response.key, question, numbers)
+        return response
+
+    async def ListMembers(
+        self, request: pb.ListMembersRequest, context: Any
+    ) -> pb.ListMembersResponse:
+        token = self._cells.read(request.cell_token)
+        cell = opening.opened(token, request.project_id)
+        digest = request_digest(request)
+        cursor = self._pages.decode(request.page_token, digest)
+        after = int.from_bytes(cursor)
+        call = _call(request, result_key_pb2.Freshness(min_batch_no=token.pinned.batch_no))
+        page = await self._cases.members(call, cell, token.pinned, after, request.page_size)
+        response = pb.ListMembersResponse(
+            members=[pb.Member(person_no=no, person_id=name) for no, name in page.members],
+            total=page.total,
+        )
+        numbers = answers.numbers_of(response)
+        if page.more:
+            last = page.members[-1][0].to_bytes(4)
+            response.next_page_token = self._pages.encode(last, digest)
+        response.key.CopyFrom(key_of(page.snapshot, cell.scope.as_of_ms))
+        response.key.definition_digest = sm3(token.question).hex()
+        response.key.result_digest = sm3(numbers).hex()
+        return response
+
+    async def EvaluateAudience(
+        self, request: pb.EvaluateAudienceRequest, context: Any
+    ) -> pb.EvaluateAudienceResponse:
+        condition = condition_from(request.condition)
+        scope = Scope(as_of_ms=request.as_of_time_ms, zone=request.zone)
+        call = _call(request, request.freshness)
+        answer = await self._cases.audience(call, condition, scope)
+        question = pb.EvaluateAudienceRequest()
+        question.CopyFrom(request)
+        question.ClearField("freshness")
+        question.as_of_time_ms, question.zone = answer.scope.as_of_ms, answer.scope.zone
+        response = pb.EvaluateAudienceResponse(
+            bitmap=to_bytes(answer.members),
+            persons=len(answer.members),
+            population=answer.population,
+        )
+        numbers = answers.numbers_of(response)
+        response.key.CopyFrom(key_of(answer.snapshot, answer.scope.as_of_ms))
+        answers.sealed(response.key, question, numbers)
+        return response
+
+    async def ExplainAudience(
+        self, request: pb.ExplainAudienceRequest, context: Any
+    ) -> pb.ExplainAudienceResponse:
+        condition = condition_from(request.condition)
+        scope = Scope(as_of_ms=request.as_of_time_ms, zone=request.zone)
+        call = _call(request, request.freshness)
+        answer = await self._cases.explain(call, condition, request.person_no, scope)
+        question = pb.ExplainAudienceRequest()
+        question.CopyFrom(request)
+        question.ClearField("freshness")
+        question.as_of_time_ms, question.zone = answer.scope.as_of_ms, answer.scope.zone
+        response = pb.ExplainAudienceResponse(
+            member=answer.member,
+            nodes=[
+                explanation_pb2.NodeExplanation(
+                    node=item.node,
+                    parent=item.parent,
+                    text=item.text,
+                    holds=item.holds,
+                    found=item.found,
+                    event_times_ms=item.times_ms,
+                )
+                for item in answer.outcomes
+            ],
+        )
+        numbers = answers.numbers_of(response)
+        response.key.CopyFrom(key_of(answer.snapshot, answer.scope.as_of_ms))
+        answers.sealed(response.key, question, numbers)
+        return response
+
+    async def CompareGroups(
+        self, request: pb.CompareGroupsRequest, context: Any
+    ) -> pb.CompareGroupsResponse:
+        scope = scope_from(request.scope, "scope")
+        goal = event_from(request.goal, "goal")
+        call = _call(request, request.scope.freshness)
+        groups = (request.treated_bitmap, request.control_bitmap)
+        answer = await self._cases.compare(call, *groups, scope, goal)
+        question = pb.CompareGroupsRequest(
+            project_id=request.project_id, scope=request.scope, goal=request.goal
+        )
+        _fill(question.scope, answer.scope)
+        response = answers.comparison_response(answer)
+        numbers = answers.numbers_of(response)
+        mint = self._cells.of(opening.COMPARISON, question, answer.snapshot)
+        answers.mint_comparison(response, answer, mint)
+        response.key.CopyFrom(key_of(answer.snapshot, answer.scope.as_of_ms))
+        question.treated_bitmap, question.control_bitmap = groups
+        answers.sealed(response.key, question, numbers)
+        return response
+
+    async def GetWatermark(
+        self, request: pb.GetWatermarkRequest, context: Any
+    ) -> pb.GetWatermarkResponse:
+        state = await self._cases.watermark.read(request.project_id)
+        return pb.GetWatermarkResponse(
+            batch_no=state.snapshot.batch_no,
+            identity_sequence=state.snapshot.identity_sequence,
+            profile_sequence=state.snapshot.profile_sequence,
+            events=state.events,
+            duplicates=state.duplicates,
+            persons=state.persons,
+        )
+
+
+def _call(request: Any, freshness: result_key_pb2.Freshness) -> Call:
+    scope = current_scope()
+    deadline = scope.deadline if scope else None
+    if deadline is None:
+        deadline = time.monotonic() + DEFAULT_DEADLINE_S
+    return Call(request.project_id, deadline, freshness_from(freshness))
+
+
+def _fill(message: pb.Scope, scope: Scope) -> None:
+    """The question that a digest and a token are of: defaults in, freshness out."""
+    fill_scope(message, scope)
+    message.ClearField("freshness")
