@@ -52,7 +52,10 @@ class Graph(Protocol):
         ...
 
     async def hold(self, components: Iterable[int]) -> dict[int, Ident]:
-        """Lock the components until the commit; all their members by number."""
+        """Lock the components until the commit; all their members by number.
+
+        Raises Conflict where waiting for a lock could be waiting for ever: start over.
+        """
         ...
 
     async def evidence_of(self, numbers: Iterable[int]) -> dict[Pair, Edge]:

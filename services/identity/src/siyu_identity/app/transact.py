@@ -10,7 +10,7 @@ from siyu_kit.errors import Conflict
 
 T = TypeVar("T")
 
-_ATTEMPTS: Final = 8
+_ATTEMPTS: Final = 30
 
 
 async def transact(
@@ -20,7 +20,7 @@ async def transact(
 
     Raises Conflict (GRAPH_CONTENDED) after a few attempts.
     """
-    backoff = Backoff(clock, first_s=0.01, max_s=0.5)
+    backoff = Backoff(clock, first_s=0.005, max_s=0.2)
     for _ in range(_ATTEMPTS):
         try:
             async with graphs.transaction(project_id) as graph:

@@ -14,6 +14,7 @@ from siyu_identity.store.keys import ProjectKeys
 from siyu_identity.store.saving import Saving
 from siyu_identity.store.sets import BLOBS_A_STATEMENT, among, among_bytes, among_pairs
 from siyu_identity.store.tables import CounterRow, EvidenceRow, IdentRow
+from siyu_kit.errors import Conflict
 from siyu_kit.sql.dialect import Dialect, dialect_of
 from siyu_kit.sql.request_keys import earlier_result, remember
 from siyu_kit.sql.upsert import table_of, upsert
@@ -44,6 +45,7 @@ class SqlGraph:
         self._saving = saving
         self._dialect = dialect_of(session)
         self._plain: dict[int, Identifier] = {}
+        self._locked: set[int] = set()
 
     async def find(self, identifiers: Iterable[Identifier]) -> dict[Identifier, Ident]:
         by_lookup = {self._keys.lookup(item): item for item in identifiers}
@@ -88,16 +90,7 @@ class SqlGraph:
         if not wanted:
             return {}
         if self._dialect is not Dialect.SQLITE:
-            # A component's lock is the row of its namesake; everybody takes them in this order.
-            await self._session.execute(
-                select(_ident.ident_no)
-                .where(
-                    _ident.project_id == self._project,
-                    among(self._dialect, _ident.ident_no, wanted),
-                )
-                .order_by(_ident.ident_no)
-                .with_for_update()
-            )
+            await self._lock([no for no in wanted if no not in self._locked])
         return await self._idents_where(_ident.component, wanted)
 
     async def evidence_of(self, numbers: Iterable[int]) -> dict[Pair, Edge]:
@@ -128,6 +121,25 @@ class SqlGraph:
             self._session, self._project, UNLINK, request_id, content, kept,
             at_ms=self._saving.now_ms(),
         )  # fmt: skip
+
+    async def _lock(self, components: Sequence[int]) -> None:
+        """A component's lock is the row of its namesake; everybody takes them in ascending order.
+
+        Out of order it could end in a deadlock, which takes the server a second to see: starting
+        over takes milliseconds.
+        """
+        if components and self._locked and components[0] < max(self._locked):
+            raise Conflict("GRAPH_CONTENDED", "components moved while they were being locked")
+        await self._session.execute(
+            select(_ident.ident_no)
+            .where(
+                _ident.project_id == self._project,
+                among(self._dialect, _ident.ident_no, components),
+            )
+            .order_by(_ident.ident_no)
+            .with_for_update()
+        )
+        self._locked.update(components)
 
     async def _lock_counter(self) -> int:
         row = {"project_id": self._project, "name": LAST_IDENT_NO, "value": 0}
