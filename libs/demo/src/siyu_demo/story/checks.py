@@ -6,6 +6,7 @@ from math import isclose
 from types import TracebackType
 from typing import Any, Self
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -99,7 +100,9 @@ class ComparedTable:
         self._checks = checks
         self._title = title
         self._columns = columns
-        self._table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
+        self._table = Table(
+            title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+        )
         self._table.add_column("")
         for column in columns or ("platform", "truth"):
             self._table.add_column(column, justify="right")

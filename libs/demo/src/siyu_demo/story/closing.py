@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +29,9 @@ def introduce(stage: Stage) -> None:
 
 def look_further(stage: Stage) -> None:
     """Memory of each process, and calls worth trying with the ids of this story."""
-    memory = Table(title="Resident memory", title_justify="left", title_style="bold")
+    memory = Table(
+        title="Resident memory", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
     memory.add_column("process")
     memory.add_column("MB", justify="right")
     for name, process in stage.platform.processes.items():
@@ -46,7 +49,7 @@ def look_further(stage: Stage) -> None:
 
 def show_times(console: Console, seconds: Mapping[str, float]) -> None:
     """Where the time went."""
-    table = Table(title="Time", title_justify="left", title_style="bold")
+    table = Table(title="Time", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("chapter")
     table.add_column("s", justify="right")
     for name, took in seconds.items():

@@ -7,8 +7,11 @@ from siyu_demo.story.outcomes import CHANNELS, SENT, Expected, outcomes
 from siyu_demo.story.stage import PROJECT, Stage
 
 
-async def show_why(stage: Stage, campaign_id: str, must: Expected) -> None:
-    """Explain one person whom a gate refused, then check the chain of all decisions."""
+async def show_why(stage: Stage, campaign_id: str, must: Expected, decisions: int) -> None:
+    """Explain one person whom a gate refused, then check the chain of all decisions.
+
+    ``decisions`` is how many the campaign must have made: one for each person and channel.
+    """
     number = _somebody(must)
     request = touch.ExplainPersonRequest(
         project_id=PROJECT, campaign_id=campaign_id, person_no=number
@@ -23,7 +26,7 @@ async def show_why(stage: Stage, campaign_id: str, must: Expected) -> None:
             table.row(CHANNELS[key[1]], Pair(found.get(key), word))
     for decision in answer.decisions:
         _print(stage, decision)
-    await _show_chain(stage)
+    await _show_chain(stage, decisions)
     example: dict[str, object] = {
         "project_id": PROJECT,
         "campaign_id": campaign_id,
@@ -55,9 +58,10 @@ def _print(stage: Stage, decision: touch.Decision) -> None:
         stage.console.print(f"    {verdict.gate:<12} {mark}  [dim]{inputs}[/]", highlight=False)
 
 
-async def _show_chain(stage: Stage) -> None:
+async def _show_chain(stage: Stage, decisions: int) -> None:
     request = touch.VerifyDecisionsRequest(project_id=PROJECT)
     answer = await call(stage.client.touch.VerifyDecisions, request, timeout_s=60.0)
-    with stage.checks.table(f"The chain of {answer.decisions} decisions") as table:
+    with stage.checks.table("The chain of decisions") as table:
+        table.row("decisions", Pair(answer.decisions, decisions))
         table.row("intact", Pair(answer.intact, True))
         table.row("broken at", Pair(answer.broken_sequence, 0))

@@ -7,6 +7,7 @@ from siyu_demo.records import Identifier
 from siyu_demo.story import inbox, listing
 from siyu_demo.story.campaigning import Text, approved_templates, completed, launched
 from siyu_demo.story.checks import Pair
+from siyu_demo.story.counting import stored
 from siyu_demo.story.outcomes import (
     CHANNELS,
     SENT,
@@ -56,6 +57,7 @@ async def tell(stage: Stage) -> None:
     _show_sends(stage, sends, must, audience)
     _show_push(stage, answer.summary, sends, messages, must)
     _show_sum(stage, answer.summary, must, audience)
+    await _show_told(stage, messages, must)
     names = {stage.numbers.person_no[person]: person for person in audience}
     stage.campaign = Campaign(
         campaign_id=campaign.campaign_id,
@@ -70,7 +72,7 @@ async def tell(stage: Stage) -> None:
         ),
     )
     await inbox.show(stage, campaign.campaign_id, must)
-    await show_why(stage, campaign.campaign_id, must)
+    await show_why(stage, campaign.campaign_id, must, len(audience) * len(CHANNELS))
 
 
 def _show_outcomes(stage: Stage, summary: touch.CampaignSummary, must: Expected) -> None:
@@ -132,3 +134,17 @@ def _show_sum(
         for channel, title in zip(CHANNELS, _TITLES, strict=True):
             total = sum(counted(summary, channel).values()) + summary.held_out
             table.row(f"{title}: sent + refused + held out", Pair(total, len(audience)))
+
+
+async def _show_told(stage: Stage, messages: list[PushMessage], must: Expected) -> None:
+    """What touch tells about its messages comes back as events, as any other."""
+    answers = Counter(message.answer for message in messages)
+    outcome = Counter(must.outcomes.values())
+    told = {
+        "touch_sent": outcome[SENT] - answers[REFUSED] - answers[CUT],
+        "touch_failed": answers[REFUSED],
+        "touch_refused": sum(outcome.values()) - outcome[SENT],
+    }
+    with stage.checks.table("Told as events, and queryable") as table:
+        for name, events in told.items():
+            table.row(name, Pair(await stored(stage, name, events), events))

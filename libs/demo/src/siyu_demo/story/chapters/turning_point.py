@@ -52,7 +52,7 @@ async def _show_turning_point(stage: Stage, truth: Conversion) -> None:
         for expected in truth.candidates(_MAX_K):
             candidate = found.get(expected.k, analytics.TurningPointCandidate())
             table.row(
-                f"k = {expected.k}",
+                f"k = {expected.k}{'  turning point' if expected.k == answer.k else ''}",
                 Pair(candidate.true_positive, expected.true_positive),
                 Pair(candidate.false_positive, expected.false_positive),
                 Pair(candidate.false_negative, expected.false_negative),
