@@ -36,9 +36,11 @@ EVENTS: Final = Topic("events", frozenset({"identity", "analytics", "profile"}),
 IDENTITY: Final = Topic("identity", frozenset({"analytics", "profile"}), feed=True)
 PROFILE: Final = Topic("profile", frozenset({"analytics"}), feed=True)
 SEGMENT: Final = Topic("segment", frozenset(), feed=True)
+TOUCH: Final = Topic("touch", frozenset(), feed=True)
+"""An outbox alone: what it holds goes to the door of events, not into a stream of its own."""
 
 TOPICS: Final[Mapping[str, Topic]] = MappingProxyType(
-    {topic.name: topic for topic in (EVENTS, IDENTITY, PROFILE, SEGMENT)}
+    {topic.name: topic for topic in (EVENTS, IDENTITY, PROFILE, SEGMENT, TOUCH)}
 )
 
 

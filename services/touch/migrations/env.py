@@ -1,0 +1,3 @@
+from siyu_kit.sql.migrate import run_env
+
+run_env()

@@ -1,0 +1,34 @@
+"""Takes up what a dispatcher that is no more left behind."""
+
+from dataclasses import replace
+
+from siyu_touch.app.store import TouchStore
+from siyu_touch.domain.send import Send
+from siyu_touch.domain.vocabulary import MessageClass, SendState
+
+_AT_ONCE = 2_000
+
+
+async def recover(store: TouchStore, now_ms: int) -> int:
+    """Free sends of lost dispatchers; gives how many.
+
+    An attempt that was committed may have reached the provider: a marketing message is parked as
+    UNKNOWN for good, another one is tried again with the same key.
+    """
+    async with store.transaction() as unit:
+        left = await unit.sends.orphans(_AT_ONCE)
+        await unit.sends.save([_freed(send, now_ms) for send in left])
+    return len(left)
+
+
+def _freed(send: Send, now_ms: int) -> Send:
+    if send.state is not SendState.ATTEMPTING:
+        return send
+    marketing = send.message_class is MessageClass.MARKETING
+    return replace(
+        send,
+        state=SendState.UNKNOWN if marketing else SendState.DEFERRED,
+        reason="DISPATCHER_LOST",
+        due_ms=send.due_ms if marketing else now_ms,
+        update_time_ms=now_ms,
+    )
