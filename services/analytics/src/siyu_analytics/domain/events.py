@@ -183,10 +183,10 @@ def _amount(binder: Binder, request: EventsRequest) -> list[str]:
 
 
 def measured(measure: Measure, total: str, valued: int) -> str:
-    """The measure as decimal text; empty without one or without any value."""
+    """The measure as text with four decimals; empty without one or without any value."""
     if measure is Measure.NONE or valued == 0:
         return ""
-    exact = Decimal(total) / _SCALE
+    exact = Decimal(total).scaleb(-4)
     if measure is Measure.AVERAGE:
         exact = (exact / valued).quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
     return f"{exact:f}"
