@@ -1,7 +1,8 @@
 """kill -9 of each service in turn while the day is live, and again while messages go out.
 
-After each restart everything goes on. At the end the numbers equal the ground truth, the receiver saw
-at most one message per send key, and what was sent, unknown and refused adds up to the audience.
+After each restart everything goes on. At the end the numbers equal the ground truth, the receiver
+saw at most one message per send key, and what was sent, unknown and refused adds up to the
+audience.
 """
 
 import asyncio
