@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from siyu_kit.clock import Clock
+from siyu_kit.concurrency import Backoff
+from siyu_kit.errors import Conflict, DependencyDown, QuotaExceeded
 from siyu_kit.workers import unit_of_work
 from siyu_touch.app.decide import told
 from siyu_touch.app.ports import PushMessage, PushProvider
@@ -12,6 +14,8 @@ from siyu_touch.app.store import Attempt, Claim, TouchStore
 from siyu_touch.domain.delivery import Delivery, settle
 from siyu_touch.domain.send import Send
 from siyu_touch.domain.vocabulary import SendState
+
+_SETTLE_ATTEMPTS = 8
 
 
 async def deliver(
@@ -34,7 +38,16 @@ async def deliver(
         by_key = {
             send.send_key: answer for (send, _), answer in zip(messages, answers, strict=True)
         }
-        await _settle(store, claim, messages[0][0].project_id, by_key, clock.now_ms())
+        # The answers are known here alone: a database that is away for a moment is waited for.
+        backoff = Backoff(clock)
+        for _ in range(_SETTLE_ATTEMPTS):
+            try:
+                return await _settle(
+                    store, claim, messages[0][0].project_id, by_key, clock.now_ms()
+                )
+            except (DependencyDown, Conflict, QuotaExceeded):
+                await backoff.pause()
+        raise DependencyDown("DEPENDENCY_DOWN", "the answers of a provider could not be kept")
 
 
 async def _settle(

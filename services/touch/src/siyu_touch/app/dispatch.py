@@ -1,12 +1,14 @@
 """The dispatcher: turns due sends into decisions, and decisions into messages."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from siyu_kit.clock import Clock
 from siyu_kit.concurrency import Backoff, wait_for_event
 from siyu_kit.errors import Conflict, DependencyDown, QuotaExceeded
 from siyu_kit.log import get_logger
+from siyu_kit.workers import unit_of_work
 from siyu_touch.app.decide import decide
 from siyu_touch.app.deliver import deliver
 from siyu_touch.app.launch_campaign import plan_chunk
@@ -15,6 +17,7 @@ from siyu_touch.app.recover import recover
 from siyu_touch.app.store import Claim, TouchStore
 from siyu_touch.domain.campaign import Campaign, moved
 from siyu_touch.domain.gates import Facts
+from siyu_touch.domain.send import Send
 from siyu_touch.domain.template import Template
 from siyu_touch.domain.vocabulary import CampaignState, Channel
 
@@ -50,6 +53,8 @@ class Dispatcher:
         self._clock = clock
         self._pace = pace or Pace()
         self._looked_s: float | None = None
+        # Our own claim, when a turn broke off: nothing of it is under way any more.
+        self._left_behind: Claim | None = None
         self.wake = asyncio.Event()
         """Set it when there may be work: a launch, a resumption."""
 
@@ -63,6 +68,7 @@ class Dispatcher:
                 backoff.reset()
             except (DependencyDown, QuotaExceeded, Conflict) as error:
                 _log.warning("dispatch_put_off", reason=error.reason)
+                self._left_behind = claim
                 await backoff.pause()
                 continue
             if not worked:
@@ -80,11 +86,13 @@ class Dispatcher:
 
     async def _look_for_lost(self) -> None:
         now_s = self._clock.monotonic()
-        if self._looked_s is not None and now_s - self._looked_s < _LOOK_FOR_LOST_S:
+        looked = self._looked_s is not None and now_s - self._looked_s < _LOOK_FOR_LOST_S
+        if looked and self._left_behind is None:
             return
         self._looked_s = now_s
-        while lost := await recover(self._store, self._clock.now_ms()):
+        while lost := await recover(self._store, self._clock.now_ms(), self._left_behind):
             _log.warning("sends_recovered", sends=lost)
+        self._left_behind = None
 
     async def _work_on(self, campaign: Campaign, claim: Claim) -> bool:
         project_id, campaign_id = campaign.project_id, campaign.campaign_id
@@ -112,19 +120,10 @@ class Dispatcher:
             )
         if not sends:
             return False
-        try:
-            facts = await self._ask(template, [send.person_no for send in sends])
-            messages = await decide(
-                self._store, claim, template, sends, facts, self._clock.now_ms()
-            )
-        except DependencyDown:
-            async with self._store.transaction() as unit:
-                keys = [send.send_key for send in sends]
-                await unit.sends.release(campaign.project_id, keys, claim)
-            raise
-        if messages and self._provider is not None:
-            concurrency = self._pace.push_concurrency
-            await deliver(self._store, self._provider, self._clock, claim, messages, concurrency)
+        facts = await self._ask(template, [send.person_no for send in sends])
+        # What was begun is called and settled before a stop takes effect.
+        async with unit_of_work():
+            await self._carry_out(template, claim, sends, facts)
         return True
 
     async def _ask(self, template: Template, person_nos: list[int]) -> dict[int, Facts]:
@@ -137,6 +136,15 @@ class Dispatcher:
         )
         answers = await self._facts.facts(question)
         return dict(zip(person_nos, answers, strict=True))
+
+    async def _carry_out(
+        self, template: Template, claim: Claim, sends: Sequence[Send], facts: Mapping[int, Facts]
+    ) -> None:
+        now_ms = self._clock.now_ms()
+        messages = await decide(self._store, claim, template, sends, facts, now_ms)
+        if messages and self._provider is not None:
+            concurrency = self._pace.push_concurrency
+            await deliver(self._store, self._provider, self._clock, claim, messages, concurrency)
 
     async def _complete(self, campaign: Campaign) -> bool:
         project_id, campaign_id = campaign.project_id, campaign.campaign_id

@@ -2,21 +2,21 @@
 
 from dataclasses import replace
 
-from siyu_touch.app.store import TouchStore
+from siyu_touch.app.store import Claim, TouchStore
 from siyu_touch.domain.send import Send
 from siyu_touch.domain.vocabulary import MessageClass, SendState
 
 _AT_ONCE = 2_000
 
 
-async def recover(store: TouchStore, now_ms: int) -> int:
-    """Free sends of lost dispatchers; gives how many.
+async def recover(store: TouchStore, now_ms: int, own: Claim | None = None) -> int:
+    """Free sends of lost dispatchers, and those of an ``own`` broken turn; gives how many.
 
     An attempt that was committed may have reached the provider: a marketing message is parked as
     UNKNOWN for good, another one is tried again with the same key.
     """
     async with store.transaction() as unit:
-        left = await unit.sends.orphans(_AT_ONCE)
+        left = await unit.sends.orphans(_AT_ONCE, own)
         await unit.sends.save([_freed(send, now_ms) for send in left])
     return len(left)
 

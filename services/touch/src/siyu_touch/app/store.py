@@ -163,8 +163,8 @@ class Sends(Protocol):
         """Give sends back undecided."""
         ...
 
-    async def orphans(self, limit: int) -> Sequence[Send]:
-        """Sends, of all projects, whose claimer is no more; locked."""
+    async def orphans(self, limit: int, own: Claim | None) -> Sequence[Send]:
+        """Sends, of all projects, whose claimer is no more or is ``own``; locked."""
         ...
 
     async def some(self, project_id: str, send_keys: Sequence[str]) -> Mapping[str, Send]:

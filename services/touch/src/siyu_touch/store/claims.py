@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, exists, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from siyu_kit.sql.dialect import dialect_of, now_ms
@@ -79,8 +79,8 @@ async def release(
         )
 
 
-async def orphans(session: AsyncSession, limit: int) -> list[Send]:
-    """Sends whose claimer's lease ran out or changed hands."""
+async def orphans(session: AsyncSession, limit: int, own: Claim | None) -> list[Send]:
+    """Sends whose claimer's lease ran out or changed hands, or whose claimer is ``own``."""
     alive = exists().where(
         lease.c.name == _c.claim_holder,
         lease.c.epoch == _c.claim_epoch,
@@ -88,7 +88,7 @@ async def orphans(session: AsyncSession, limit: int) -> list[Send]:
     )
     found = await session.execute(
         select(tables.send)
-        .where(_c.claim_holder != "", ~alive)
+        .where(_c.claim_holder != "", or_(~alive, _is(own)) if own else ~alive)
         .order_by(_c.project_id, _c.send_key)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -67,8 +67,8 @@ class SqlSends:
     async def release(self, project_id: str, send_keys: Sequence[str], claim: Claim) -> None:
         await claims.release(self._session, project_id, send_keys, claim)
 
-    async def orphans(self, limit: int) -> Sequence[Send]:
-        return await claims.orphans(self._session, limit)
+    async def orphans(self, limit: int, own: Claim | None) -> Sequence[Send]:
+        return await claims.orphans(self._session, limit, own)
 
     async def some(self, project_id: str, send_keys: Sequence[str]) -> Mapping[str, Send]:
         found: dict[str, Send] = {}
