@@ -43,8 +43,12 @@ class Pair:
 
     def difference(self) -> str:
         """The difference in words."""
-        text = f"platform {self.show(self.platform)}, truth {self.show(self.truth)}"
+        platform, truth = self.show(self.platform), self.show(self.truth)
+        if platform == truth:  # shown alike, as rounded numbers are
+            platform, truth = f"{platform} ({self.platform})", f"{truth} ({self.truth})"
+        text = f"platform {platform}, truth {truth}"
         if isinstance(self.platform, set | frozenset) and isinstance(self.truth, set | frozenset):
+            text = f"platform {plain(self.platform)}, truth {plain(self.truth)}"
             text += _members("too many", self.platform - self.truth)
             text += _members("missing", self.truth - self.platform)
         return text

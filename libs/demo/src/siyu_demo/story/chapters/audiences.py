@@ -59,8 +59,6 @@ async def _create(stage: Stage, below: int, name: str) -> None:
     )
     created = (await call(stage.client.segment.CreateSegment, request)).segment
     stage.segments[below] = created.segment_id
-    example: dict[str, object] = {"project_id": PROJECT, "segment_id": created.segment_id}
-    stage.examples.append(("segment", "GetSegment", example))
 
 
 async def _refresh(stage: Stage, below: int) -> segment.SegmentRun:
@@ -88,6 +86,12 @@ async def _explain(stage: Stage, below: int) -> None:
     reader = min(inside, key=lambda person: (-views[person], person))
     outside = set(views) - inside
     eager = min(outside, key=lambda person: (person[0] != "customer_no", views[person], person))
+    example: dict[str, object] = {
+        "project_id": PROJECT,
+        "segment_id": stage.segments[below],
+        "person_no": stage.numbers.person_no[reader],
+    }
+    stage.examples.append(("segment", "ExplainMember", example))
     for person, is_member in ((reader, True), (eager, False)):
         request = segment.ExplainMemberRequest(
             project_id=PROJECT,

@@ -89,8 +89,7 @@ async def _open(
     with stage.checks.table(title) as table:
         table.row("number in the cell", Pair(cell.persons, len(expected)))
         table.row("people on the list", Pair(listed, stage.numbers.of(expected)))
-    example: dict[str, object] = {"project_id": PROJECT, "cell_token": cell.token, "page_size": 5}
-    stage.examples.append(("analytics", "ListMembers", example))
+    stage.examples.append(("analytics", "GetWatermark", {"project_id": PROJECT}))
 
 
 def _percent(value: float) -> str:
