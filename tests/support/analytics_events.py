@@ -21,7 +21,7 @@ def track(
         project_id=project,
         message_id=f"m{number}",
         ids=[Identifier(type="customer_no", value=f"u{user}")],
-        kind=1,
+        kind=EVENT_KIND_TRACK,
         name=name,
         event_time_ms=time_ms,
         client_time_ms=time_ms,
