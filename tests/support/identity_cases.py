@@ -24,7 +24,7 @@ TIMES = range(1_000, 1_012)
 @st.composite
 def statements(draw: st.DrawFn, most: int = 40) -> list[Statement]:
     """Statements over a small pool, so that they meet."""
-    found = []
+    found: list[Statement] = []
     for _ in range(draw(st.integers(0, most))):
         identifiers = draw(st.lists(st.sampled_from(IDENTIFIERS), min_size=2, max_size=3))
         time_ms = draw(st.sampled_from(TIMES))

@@ -1,11 +1,11 @@
 """The identity graph as a plain set: what every implementation must come to."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from siyu_identity.domain.evidence import NOTHING, Edge, Identifier
-from siyu_identity.domain.resolver import Resolution, resolve
+from siyu_identity.domain.resolver import Pair, Resolution, resolve
 
 Statement = tuple[Identifier, Identifier, Edge]
 
@@ -42,15 +42,20 @@ class Reference:
     conflicts: frozenset[frozenset[Identifier]]
 
 
-def reference(statements: Iterable[Statement], key=plain_key, numbering=None) -> Reference:
+def reference(
+    statements: Iterable[Statement],
+    key: Callable[[Identifier], bytes] = plain_key,
+    numbering: Callable[[Identifier], bytes] | None = None,
+) -> Reference:
     """One pass over all evidence at once."""
     evidence = joined(statements)
-    names = sorted({item for pair in evidence for item in pair}, key=numbering)
+    names = sorted({item for pair in evidence for item in pair}, key=numbering or tuple)
     numbers = {name: no for no, name in enumerate(names, 1)}
     nodes = {no: PlainNode(no, name.type, key(name)) for name, no in numbers.items()}
-    edges = {
-        tuple(sorted(numbers[item] for item in pair)): edge for pair, edge in evidence.items()
-    }
+    edges: dict[Pair, Edge] = {}
+    for pair, edge in evidence.items():
+        left, right = sorted(numbers[item] for item in pair)
+        edges[left, right] = edge
     return by_name(names, resolve(nodes, edges))
 
 

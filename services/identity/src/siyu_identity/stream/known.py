@@ -14,8 +14,9 @@ RawPair = tuple[str, str, str, str, str]
 CAPACITY: Final = 200_000
 """Pairs remembered, about 400 bytes each."""
 
-GRAIN_MS: Final = 24 * 3600 * 1000
-"""A later link of a pair is written once in this time; see ``Edge.adds_to``."""
+GRAIN_MS: Final = 7 * 24 * 3600 * 1000
+"""A later link of a pair is written once in this time; see ``Edge.adds_to``. What is not written is
+remembered here, so it is lost only to an unbind that comes late and after a restart in between."""
 
 
 @dataclass(slots=True)
