@@ -13,8 +13,15 @@ from siyu_touch.app.board import Board
 from siyu_touch.domain import campaign as campaigns
 from siyu_touch.domain.campaign import Campaign, FrequencyCap
 from siyu_touch.domain.days import QuietHours, day_number, quiet_until, window_start_ms
-from siyu_touch.domain.decision import GENESIS, Decision, Outcome, Verdict, chain, verdicts_from
-from siyu_touch.domain.decision import verdicts_text
+from siyu_touch.domain.decision import (
+    GENESIS,
+    Decision,
+    Outcome,
+    Verdict,
+    chain,
+    verdicts_from,
+    verdicts_text,
+)
 from siyu_touch.domain.delivery import MAX_ATTEMPTS, Answer, Delivery, settle
 from siyu_touch.domain.gates import GATES_OF
 from siyu_touch.domain.holdout import held_out, holdout_bucket
