@@ -38,7 +38,12 @@ async def state_facts(stage: Stage, advance: Callable[[int], None]) -> dict[str,
         return (await call(stub.SetContactPoints, request, timeout_s=_TIMEOUT_S)).results
 
     return {
-        "consents": await _in_batches(quarter.consents, consents, advance),
+        "consents": await _in_batches(
+            # By customer, as a back office exports them: each profile is folded once.
+            sorted(quarter.consents, key=lambda consent: (consent.customer_no, consent.time)),
+            consents,
+            advance,
+        ),
         "ratings": await _in_batches(quarter.ratings, ratings, advance),
         "contact points": await _in_batches(quarter.contact_points, points, advance),
     }
