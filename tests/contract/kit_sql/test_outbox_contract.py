@@ -125,7 +125,7 @@ async def test_concurrent_writers_lose_nothing(database: Database) -> None:
 
 @pytest.mark.integration
 async def test_a_cursor_over_ids_would_lose_rows(postgres_url: str) -> None:
-    """Why numbers are given to settled rows only: the same writers under the obvious cursor."""
+    """Why no cursor is kept over ids: the same writers under the obvious one."""
     from siyu_kit.sql.migrate import create_kit_tables
 
     database, box, seen, last = Database(postgres_url), Outbox(), set(), 0

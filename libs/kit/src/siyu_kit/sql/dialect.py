@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, literal, literal_column
+from sqlalchemy import BigInteger, ColumnElement, cast, func, literal_column
 from sqlalchemy.ext.asyncio import AsyncSession
 
 
@@ -31,23 +31,6 @@ def now_ms(dialect: Dialect) -> ColumnElement[int]:
             "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)", BigInteger
         )
     return cast(func.floor(func.extract("epoch", func.clock_timestamp()) * 1000), BigInteger)
-
-
-def transaction_id(dialect: Dialect) -> ColumnElement[int]:
-    """The number of the running transaction; 0 where one writer at a time makes it needless."""
-    if dialect is Dialect.SQLITE:
-        return literal(0, BigInteger)
-    return func.txid_current(type_=BigInteger)
-
-
-def settled_before(dialect: Dialect) -> ColumnElement[int] | None:
-    """Every transaction with a lower number has ended; None where commit order is id order.
-
-    Long transactions of any database in the cluster hold this back, so their time is capped.
-    """
-    if dialect is Dialect.SQLITE:
-        return None
-    return func.txid_snapshot_xmin(func.txid_current_snapshot(), type_=BigInteger)
 
 
 def lesser(dialect: Dialect, left: ColumnElement[Any], right: ColumnElement[Any]) -> Any:

@@ -1,21 +1,22 @@
 """A feed's rows in the outbox: from unordered and unnumbered to a dense sequence.
 
 Rows of the outbox become visible in commit order, which is not id order where writers run side
-by side: a cursor ``id > last`` skips what commits late. So numbers are given only to rows whose
-transaction, and every older one, has ended (``settled_before``), in the order (txid, id); that
-order can only be appended to.
+by side: a cursor ``id > last`` skips what commits late. So no cursor is kept: whatever is visible
+and has no number yet gets one, in the order of ids. A row that commits late gets a later number.
+Of two changes that depend on each other the second had to wait for the first one's commit before
+it added its row, so its id is higher and it is numbered no earlier: causes precede effects.
+(Transaction ids would not do: a transaction has its id before it waits for a lock.)
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from siyu_kit.sql.dialect import dialect_of, now_ms, settled_before
+from siyu_kit.sql.dialect import dialect_of, now_ms
 from siyu_kit.sql.tables import feed, outbox
 from siyu_kit.sql.upsert import upsert
 
@@ -48,15 +49,6 @@ class FeedHead:
     published: int
 
 
-class Waiting(Enum):
-    """What waits for a number."""
-
-    NOTHING = 0
-    UNSETTLED = 1
-    """Only rows beside which an older transaction still runs."""
-    SETTLED = 2
-
-
 async def head(session: AsyncSession, of: Feed) -> FeedHead:
     """How far the feed is."""
     result = await session.execute(
@@ -66,28 +58,24 @@ async def head(session: AsyncSession, of: Feed) -> FeedHead:
     return FeedHead(row.sequence, row.published) if row else FeedHead(0, 0)
 
 
-async def waiting(session: AsyncSession, of: Feed) -> Waiting:
-    """Whether committed rows wait for a number, and whether they can have it now."""
-    result = await session.execute(_pending_ids(of).limit(1))
-    if result.first() is None:
-        return Waiting.NOTHING
-    result = await session.execute(_pending_ids(of).where(*_settled(session)).limit(1))
-    return Waiting.UNSETTLED if result.first() is None else Waiting.SETTLED
+async def waiting(session: AsyncSession, of: Feed) -> bool:
+    """Whether committed rows wait for a number."""
+    result = await session.execute(select(outbox.c.id).where(_is_pending(of)).limit(1))
+    return result.first() is not None
 
 
 async def assign(session: AsyncSession, of: Feed, limit: int) -> dict[int, int]:
-    """Number up to ``limit`` settled rows; returns row id -> sequence.
+    """Number up to ``limit`` committed rows; returns row id -> sequence.
 
     The caller holds the feed's lease and fences in this transaction, so there is one at a time.
     """
     row = {"topic": of.topic, "partition": of.partition, "sequence": 0, "published": 0}
     await upsert(session, feed, [row], key=["topic", "partition"])
     base = (await head(session, of)).sequence
-    order = (outbox.c.txid, outbox.c.id)
     pending = (
-        select(outbox.c.id, func.row_number().over(order_by=order).label("number"))
-        .where(_is_pending(of), *_settled(session))
-        .order_by(*order)
+        select(outbox.c.id, func.row_number().over(order_by=outbox.c.id).label("number"))
+        .where(_is_pending(of))
+        .order_by(outbox.c.id)
         .limit(limit)
         .subquery()
     )
@@ -159,15 +147,6 @@ def _as_dict(rows: Iterable[Any]) -> dict[int, int]:
 
 def _is_feed(columns: ReadOnlyColumnCollection[str, Any], of: Feed) -> ColumnElement[bool]:
     return and_(columns.topic == of.topic, columns.partition == of.partition)
-
-
-def _pending_ids(of: Feed) -> Select[tuple[int]]:
-    return select(outbox.c.id).where(_is_pending(of))
-
-
-def _settled(session: AsyncSession) -> list[ColumnElement[bool]]:
-    limit = settled_before(dialect_of(session))
-    return [] if limit is None else [outbox.c.txid < limit]
 
 
 def _is_pending(of: Feed) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import event, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from siyu_kit.sql.dialect import dialect_of, now_ms, transaction_id
+from siyu_kit.sql.dialect import dialect_of, now_ms
 from siyu_kit.sql.tables import outbox as table
 
 
@@ -61,7 +61,6 @@ class Outbox:
             .values(
                 topic=topic,
                 partition=partition,
-                txid=transaction_id(dialect),
                 created_ms=now_ms(dialect),
             )
             .returning(table.c.id)

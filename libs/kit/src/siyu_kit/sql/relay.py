@@ -17,7 +17,7 @@ from siyu_kit.errors import Conflict, DataLoss, DeadlineExceeded, DependencyDown
 from siyu_kit.log import get_logger
 from siyu_kit.sql import feed
 from siyu_kit.sql.engine import Database
-from siyu_kit.sql.feed import Feed, FeedHead, FeedRow, Waiting
+from siyu_kit.sql.feed import Feed, FeedHead, FeedRow
 from siyu_kit.sql.leader import lead
 from siyu_kit.sql.lease import Lease, Leases, fence
 from siyu_kit.sql.outbox import Outbox
@@ -28,8 +28,6 @@ _log = get_logger(__name__)
 RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 """How long published rows stay, to rebuild a lost stream and to answer late readers."""
 
-# An older transaction still runs: it will end soon, and nothing tells us when.
-_UNSETTLED_S: Final = 0.01
 # How often an idle relay makes sure that the stream still holds what was published.
 _LOOK_AT_TAIL_S: Final = 2.0
 
@@ -140,10 +138,8 @@ class OutboxRelay:
         self._outbox.committed.clear()
         async with self._database.session() as session:
             waiting = await feed.waiting(session, self._feed)
-        if waiting is Waiting.UNSETTLED:
-            await self._clock.sleep(_UNSETTLED_S)
-        if waiting is not Waiting.SETTLED:
-            return waiting is Waiting.UNSETTLED
+        if not waiting:
+            return False
         async with self._database.transaction() as session:
             await feed.assign(session, self._feed, self._batch)
             await fence(session, held)

@@ -67,8 +67,6 @@ outbox: Final = Table(
     "kit_outbox",
     kit_metadata,
     Column("id", _RowId, primary_key=True, autoincrement=True),
-    # The inserting transaction: ids are not in commit order where writers run side by side.
-    Column("txid", BigInteger, nullable=False),
     Column("topic", String(100), nullable=False),
     Column("partition", Integer, nullable=False),
     Column("project_id", String(100), nullable=False),
@@ -81,7 +79,7 @@ outbox: Final = Table(
     Column("sequence", BigInteger),
     sqlite_autoincrement=True,
 )
-Index("kit_outbox_pending", outbox.c.topic, outbox.c.partition, outbox.c.txid, outbox.c.id,
+Index("kit_outbox_pending", outbox.c.topic, outbox.c.partition, outbox.c.id,
       sqlite_where=text("sequence IS NULL"),
       postgresql_where=text("sequence IS NULL"))  # fmt: skip
 Index("kit_outbox_sequence", outbox.c.topic, outbox.c.partition, outbox.c.sequence, unique=True)

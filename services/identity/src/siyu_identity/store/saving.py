@@ -18,7 +18,6 @@ from siyu_identity.store.tables import ConflictRow, CounterRow, EvidenceRow, Ide
 from siyu_kit.clock import Clock
 from siyu_kit.sql.dialect import dialect_of
 from siyu_kit.sql.outbox import Outbox, OutboxMessage
-from siyu_kit.sql.tables import outbox as kit_outbox
 from siyu_kit.sql.upsert import Merge, table_of, upsert
 from siyu_kit.stream.topics import IDENTITY
 from siyu_kit.telemetry import inject
@@ -32,13 +31,6 @@ _MOVE: Final = (
     update(_ident)
     .where(_ident.c.project_id == bindparam("in_project"), _ident.c.ident_no == bindparam("no"))
     .values({name: bindparam(f"to_{name}") for name in Place._fields})
-)
-
-# The relay numbers rows by (transaction, id). A transaction gets its number with its first lock and
-# may then wait for one that began later; its rows get their ids when it has all its locks. So ids
-# alone tell which of two moves of one person came first, and 0 leaves the order to them.
-_IN_ORDER_OF_IDS: Final = (
-    update(kit_outbox).where(kit_outbox.c.id == bindparam("row")).values(txid=0)
 )
 
 
@@ -118,8 +110,8 @@ class Saving:
             OutboxMessage(project_id, message.payload, message.size, trace=trace)
             for message in feed_messages(project_id, outcome.changes, now_ms)
         ]
+        # Last in the transaction: rows are told in the order of their ids, causes before effects.
         rows = await self._outbox.add_many(session, IDENTITY.name, messages)
-        await session.execute(_IN_ORDER_OF_IDS, [{"row": row} for row in rows])
         event.listen(session.sync_session, "after_commit", self._pulse.beat, once=True)
         return rows
 
