@@ -19,9 +19,9 @@ class Verdict(StrEnum):
     NOT_ASSESSED = "suitability: never assessed"
     RATING_EXPIRED = "suitability: assessment expired"
     ABOVE_LEVEL = "suitability: product above the customer's level"
+    NO_ADDRESS = "address: none on the channel"
     QUIET_HOURS = "quiet_hours: waits"
     FREQUENCY = "frequency: cap reached"
-    NO_ADDRESS = "address: none on the channel"
 
     @property
     def gate(self) -> str:
