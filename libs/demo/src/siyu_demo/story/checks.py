@@ -104,9 +104,7 @@ class ComparedTable:
         self._checks = checks
         self._title = title
         self._columns = columns
-        self._table = Table(
-            title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-        )
+        self._table = Table(box=box.SIMPLE_HEAD, show_edge=False)
         self._table.add_column("")
         for column in columns or ("platform", "truth"):
             self._table.add_column(column, justify="right")
@@ -122,8 +120,8 @@ class ComparedTable:
         trace: TracebackType | None,
     ) -> None:
         if self._table.row_count:
-            caption = "each cell: platform | truth" if self._columns else None
-            self._table.caption = caption
+            legend = "  [dim]platform | truth[/]" if self._columns else ""
+            self._checks.console.print(f"\n[bold]{self._title}[/]{legend}", highlight=False)
             self._checks.console.print(self._table)
 
     def row(self, name: str, *pairs: Pair | None) -> None:

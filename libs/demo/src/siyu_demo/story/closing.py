@@ -29,14 +29,14 @@ def introduce(stage: Stage) -> None:
 
 def look_further(stage: Stage) -> None:
     """Memory of each process, and calls worth trying with the ids of this story."""
-    memory = Table(
-        title="Resident memory", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-    )
+    memory = _table("Resident memory")
     memory.add_column("process")
     memory.add_column("MB", justify="right")
     for name, process in stage.platform.processes.items():
         memory.add_row(name, f"{process.resident_mb():.0f}")
+    stage.console.print()
     stage.console.print(memory)
+    stage.console.print()
     folder = stage.platform.folder
     stage.console.print("[bold]To look further[/] (the folder stays with --keep or --dir):")
     lines = [f"siyu up --dir {folder}", "and in another terminal:"]
@@ -49,10 +49,22 @@ def look_further(stage: Stage) -> None:
 
 def show_times(console: Console, seconds: Mapping[str, float]) -> None:
     """Where the time went."""
-    table = Table(title="Time", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = _table("Time")
     table.add_column("chapter")
     table.add_column("s", justify="right")
     for name, took in seconds.items():
         table.add_row(name, f"{took:.1f}")
     table.add_row("together", f"{sum(seconds.values()):.1f}", style="bold")
+    console.print()
     console.print(table)
+    console.print()
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+    )

@@ -104,6 +104,7 @@ async def _chapters(
         stage = Stage(console, platform, client, receiver, quarter, checks, tamper)
         closing.introduce(stage)
         for number, chapter in enumerate(CHAPTERS, 1):
+            console.print()
             console.print(Rule(f"[bold]{number}  {chapter.TITLE}[/]", align="left"))
             await chapter.tell(stage)
             clock.lap(f"{number} {chapter.TITLE}")

@@ -34,7 +34,7 @@ async def tell(stage: Stage) -> None:
         (imported, live), taken = await asyncio.gather(
             _events(stage, progress), _facts(stage, progress)
         )
-        await _settle(stage, progress)
+        mark = await _settle(stage, progress)
     with stage.checks.table("What was taken at the door") as table:
         table.row("history", Pair(imported[0], len(quarter) - quarter.live_count))
         table.row("history refused", Pair(imported[1], 0))
@@ -42,6 +42,9 @@ async def tell(stage: Stage) -> None:
         table.row("consents", Pair(taken["consents"], len(quarter.consents)))
         table.row("risk ratings", Pair(taken["ratings"], len(quarter.ratings)))
         table.row("contact points", Pair(taken["contact points"], len(quarter.contact_points)))
+    with stage.checks.table("What the event store holds") as table:
+        table.row("events", Pair(mark.events, sum(stage.ledger.totals.values())))
+        table.row("dropped as repetitions", Pair(mark.duplicates, 0))
     await _show_totals(stage)
 
 
@@ -81,7 +84,8 @@ async def _live_day(stage: Stage, progress: Progress) -> tuple[int, int]:
     return accepted, len(by_way[Via.GRPC])
 
 
-async def _settle(stage: Stage, progress: Progress) -> None:
+async def _settle(stage: Stage, progress: Progress) -> analytics.GetWatermarkResponse:
+    """Wait until everything can be asked for; from then on every question asks for so much."""
     events = sum(stage.ledger.totals.values())
     task = progress.add_task("events queryable", total=events)
     persons = len(await asyncio.to_thread(lambda: stage.people))
@@ -89,9 +93,7 @@ async def _settle(stage: Stage, progress: Progress) -> None:
         stage.client, events, persons, lambda seen: progress.update(task, completed=seen)
     )
     stage.freshness = freshness_of(mark)
-    with stage.checks.table("What the event store holds") as table:
-        table.row("events", Pair(mark.events, events))
-        table.row("dropped as repetitions", Pair(mark.duplicates, 0))
+    return mark
 
 
 async def _show_totals(stage: Stage) -> None:

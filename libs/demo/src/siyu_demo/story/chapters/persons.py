@@ -14,7 +14,6 @@ from siyu_demo.story.stage import PROJECT, Stage
 TITLE = "Identifiers become persons"
 _BATCH = 5_000
 _SAMPLE = 5
-_SHARED = 100
 
 
 async def tell(stage: Stage) -> None:
@@ -73,7 +72,7 @@ async def _show_sample(stage: Stage) -> None:
 
 async def _show_shared(stage: Stage) -> None:
     """Identifiers that so many customers use that they are nobody's."""
-    shared = sorted(stage.people.quarantined)[:_SHARED]
+    shared = sorted(stage.people.quarantined)
     persons = await asyncio.gather(*(_person(stage, identifier) for identifier in shared))
     apart = {
         (item.identifier.type, item.identifier.value)
