@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from siyu.event.v1.event_pb2 import Event, EventBatch
+from siyu.event.v1.event_pb2 import EVENT_KIND_TRACK, Event, EventBatch
 from siyu.type.v1.identifier_pb2 import Identifier
 from siyu_analytics.app.sink_ports import Subject
 from siyu_kit.stream.port import NewEntry

@@ -234,7 +234,7 @@ async def test_a_person_that_is_not_there_says_why(stub, key, kind, reason):
 async def test_values_are_masked_for_who_may_not_see_them(service):
     await link(service.stub(), CUSTOMER, MOBILE)
     request = pb.GetPersonRequest(project_id=PROJECT, identifier=CUSTOMER)
-    person = (await call(service.stub("service").GetPerson, request)).person
+    person = (await call(service.stub("operator").GetPerson, request)).person
     assert [item.identifier.value for item in person.identifiers] != ["80001", "+8613911112222"]
     clear = (await call(service.stub("steward").GetPerson, request)).person
     assert [item.identifier.value for item in clear.identifiers] == ["80001", "+8613911112222"]

@@ -207,7 +207,7 @@ async def test_more_calls_than_allowed_are_refused_and_the_others_served():
 async def test_fields_are_masked_unless_the_caller_may_reveal_them(identity):
     _, served = identity
     request = pb.GetPersonRequest(project_id=PROJECT, person_id="p1")
-    hidden = await call(IdentityServiceStub(served.channel("service")).GetPerson, request)
+    hidden = await call(IdentityServiceStub(served.channel("operator")).GetPerson, request)
     shown = await call(IdentityServiceStub(served.channel("steward")).GetPerson, request)
     assert [i.identifier.value for i in hidden.person.identifiers] == ["138****5678", "anon-12345"]
     assert shown.person.identifiers[0].identifier.value == "+8613812345678"

@@ -12,6 +12,7 @@ import grpc
 from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from siyu_client.commands import running
@@ -92,8 +93,15 @@ def _print_responses(
         print(json.dumps(fields, ensure_ascii=False, indent=2))
 
 
+#: Details are printed by their type, which importing its module makes known.
+_DETAILS = error_details_pb2.DESCRIPTOR.pool
+
+
 def _print_error(error: grpc.RpcError) -> None:
     status = rpc_status.from_call(cast("grpc.Call", error))
     print(f"{error.code().name}: {error.details()}", file=sys.stderr)
     for detail in status.details if status else ():
-        print(json_format.MessageToJson(detail, indent=None), file=sys.stderr)
+        print(
+            json_format.MessageToJson(detail, indent=None, descriptor_pool=_DETAILS),
+            file=sys.stderr,
+        )

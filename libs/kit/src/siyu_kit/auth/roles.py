@@ -13,6 +13,7 @@ _ANALYST: Final = _READ | {"analytics.members", "segment.members", "profile.read
 
 _OPERATOR: Final = _ANALYST | {
     "analytics.audience",
+    "identity.read",
     "identity.resolve",
     "segment.write",
     "touch.write",
@@ -43,6 +44,7 @@ _SERVICE: Final = frozenset(
         "identity.link",
         "identity.read",
         "identity.resolve",
+        "identity.reveal",
         "profile.read",
         "profile.send_facts",
         "segment.members",

@@ -7,9 +7,9 @@ from sqlalchemy import and_, select, tuple_
 
 from siyu.event.v1 import membership_change_pb2 as feed_pb
 from siyu_kit.errors import NotFound
-from siyu_kit.sql import feed
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.feed import Feed
+from siyu_kit.sql.feed_page import page_after
 from siyu_kit.sql.outbox import Outbox
 from siyu_kit.sql.upsert import table_of
 from siyu_kit.stream.topics import SEGMENT
@@ -18,9 +18,6 @@ from siyu_segment.domain.segment import Segment
 from siyu_segment.store.rows import to_segment
 from siyu_segment.store.tables import SegmentRow, SegmentVersionRow
 from siyu_segment.store.unit import SqlSegmentUnit
-
-#: Rows of all projects looked at for one page of the feed.
-_SCAN = 1_000
 
 
 class SqlSegmentStore:
@@ -77,16 +74,16 @@ class SqlSegmentStore:
         self, project_id: str, segment_id: str, after_sequence: int, size: int
     ) -> FeedPage:
         async with self._database.session() as session:
-            scanned = await feed.rows_after(session, Feed(SEGMENT.name), after_sequence, _SCAN)
-        rows: list[FeedRow] = []
-        seen = after_sequence
-        for row in scanned:
-            if len(rows) == size:
-                return FeedPage(rows, seen, more=True)
-            seen = row.sequence
-            if row.project_id == project_id and _is_of(row.payload, segment_id):
-                rows.append(FeedRow(row.sequence, row.payload))
-        return FeedPage(rows, seen, more=len(scanned) == _SCAN)
+            page = await page_after(
+                session,
+                Feed(SEGMENT.name),
+                project_id,
+                after_sequence,
+                size,
+                lambda payload: _is_of(payload, segment_id),
+            )
+        rows = [FeedRow(sequence, payload) for sequence, payload in page.rows]
+        return FeedPage(rows, page.next_sequence, page.more)
 
 
 def _is_of(payload: bytes, segment_id: str) -> bool:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#siyu/identity/v1/error_reason.proto\x12\x10siyu.identity.v1*\xf9\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_IDENTIFIER_UNKNOWN\x10\x01\x12\x1f\n\x1b\x45RROR_REASON_PERSON_UNKNOWN\x10\x02\x12!\n\x1d\x45RROR_REASON_EVIDENCE_UNKNOWN\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_EVIDENCE_EMPTY\x10\x04\x12 \n\x1c\x45RROR_REASON_CHANGES_EXPIRED\x10\x05\x12 \n\x1c\x45RROR_REASON_GRAPH_CONTENDED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#siyu/identity/v1/error_reason.proto\x12\x10siyu.identity.v1*\xd7\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_IDENTIFIER_UNKNOWN\x10\x01\x12\x1f\n\x1b\x45RROR_REASON_PERSON_UNKNOWN\x10\x02\x12!\n\x1d\x45RROR_REASON_EVIDENCE_UNKNOWN\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_EVIDENCE_EMPTY\x10\x04\x12 \n\x1c\x45RROR_REASON_GRAPH_CONTENDED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'siyu.identity.v1.error_reas
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=307
+  _globals['_ERRORREASON']._serialized_end=273
 # @@protoc_insertion_point(module_scope)

@@ -32,9 +32,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: there is no evidence between the two identifiers. Metadata: left and right, their types."""
     ERROR_REASON_EVIDENCE_EMPTY: _ErrorReason.ValueType  # 4
     """INVALID_ARGUMENT: fewer than two distinct identifiers are left when placeholders shared by many people are taken out. Metadata: field."""
-    ERROR_REASON_CHANGES_EXPIRED: _ErrorReason.ValueType  # 5
-    """FAILED_PRECONDITION: changes after the sequence are no longer kept. Metadata: after_sequence."""
-    ERROR_REASON_GRAPH_CONTENDED: _ErrorReason.ValueType  # 6
+    ERROR_REASON_GRAPH_CONTENDED: _ErrorReason.ValueType  # 5
     """ABORTED: others kept changing the same persons; send it again. Metadata: attempts."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -50,8 +48,6 @@ ERROR_REASON_EVIDENCE_UNKNOWN: ErrorReason.ValueType  # 3
 """NOT_FOUND: there is no evidence between the two identifiers. Metadata: left and right, their types."""
 ERROR_REASON_EVIDENCE_EMPTY: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT: fewer than two distinct identifiers are left when placeholders shared by many people are taken out. Metadata: field."""
-ERROR_REASON_CHANGES_EXPIRED: ErrorReason.ValueType  # 5
-"""FAILED_PRECONDITION: changes after the sequence are no longer kept. Metadata: after_sequence."""
-ERROR_REASON_GRAPH_CONTENDED: ErrorReason.ValueType  # 6
+ERROR_REASON_GRAPH_CONTENDED: ErrorReason.ValueType  # 5
 """ABORTED: others kept changing the same persons; send it again. Metadata: attempts."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

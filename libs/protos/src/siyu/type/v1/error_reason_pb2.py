@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsiyu/type/v1/error_reason.proto\x12\x0csiyu.type.v1*\xdc\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_FIELD_INVALID\x10\x01\x12#\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_TOKEN_INVALID\x10\x03\x12#\n\x1f\x45RROR_REASON_PERMISSION_MISSING\x10\x04\x12\"\n\x1e\x45RROR_REASON_PROJECT_FORBIDDEN\x10\x05\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x06\x12 \n\x1c\x45RROR_REASON_DEPENDENCY_DOWN\x10\x07\x12\x1a\n\x16\x45RROR_REASON_NOT_FRESH\x10\x08\x12\x1b\n\x17\x45RROR_REASON_ETAG_STALE\x10\t\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\n\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0b\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x0c\x12&\n\"ERROR_REASON_CIPHERTEXT_UNREADABLE\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsiyu/type/v1/error_reason.proto\x12\x0csiyu.type.v1*\xfe\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_FIELD_INVALID\x10\x01\x12#\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_TOKEN_INVALID\x10\x03\x12#\n\x1f\x45RROR_REASON_PERMISSION_MISSING\x10\x04\x12\"\n\x1e\x45RROR_REASON_PROJECT_FORBIDDEN\x10\x05\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x06\x12 \n\x1c\x45RROR_REASON_DEPENDENCY_DOWN\x10\x07\x12\x1a\n\x16\x45RROR_REASON_NOT_FRESH\x10\x08\x12\x1b\n\x17\x45RROR_REASON_ETAG_STALE\x10\t\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\n\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0b\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x0c\x12&\n\"ERROR_REASON_CIPHERTEXT_UNREADABLE\x10\r\x12 \n\x1c\x45RROR_REASON_CHANGES_EXPIRED\x10\x0e\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'siyu.type.v1.error_reason_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=50
-  _globals['_ERRORREASON']._serialized_end=526
+  _globals['_ERRORREASON']._serialized_end=560
 # @@protoc_insertion_point(module_scope)

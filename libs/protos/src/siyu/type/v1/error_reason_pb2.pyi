@@ -50,6 +50,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED: the time given for the call ran out; whether it took effect is not known. Metadata: method."""
     ERROR_REASON_CIPHERTEXT_UNREADABLE: _ErrorReason.ValueType  # 13
     """DATA_LOSS: an encrypted value was altered, or its key is not known. Metadata: key_id if known."""
+    ERROR_REASON_CHANGES_EXPIRED: _ErrorReason.ValueType  # 14
+    """FAILED_PRECONDITION: changes after the sequence are no longer kept; read the present state instead. Metadata: after_sequence."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons common to all services."""
@@ -82,4 +84,6 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 12
 """DEADLINE_EXCEEDED: the time given for the call ran out; whether it took effect is not known. Metadata: method."""
 ERROR_REASON_CIPHERTEXT_UNREADABLE: ErrorReason.ValueType  # 13
 """DATA_LOSS: an encrypted value was altered, or its key is not known. Metadata: key_id if known."""
+ERROR_REASON_CHANGES_EXPIRED: ErrorReason.ValueType  # 14
+"""FAILED_PRECONDITION: changes after the sequence are no longer kept; read the present state instead. Metadata: after_sequence."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
