@@ -37,16 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keeps = options.keep or options.dir is not None
     try:
         right = tell(console, _settings(options), folder.resolve(), tamper=options.tamper)
+        keeps |= not right
     except (PlatformError, ProcessError, DeliveryFailed, DomainError) as error:
         keeps = True
         console.print(f"[bold red]the story broke off:[/] {error}", highlight=False)
-        console.print(f"logs: {folder / 'platform' / 'logs'}", highlight=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         console.print("stopped")
         return 130
     finally:
-        if not keeps:
+        if keeps:
+            console.print(f"data, keys and logs: {folder}", highlight=False, soft_wrap=True)
+        else:
             shutil.rmtree(folder, ignore_errors=True)
     return 0 if right else 1
 

@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from siyu_client.platform import Platform
 from siyu_demo.story.checks import plain
 from siyu_demo.story.stage import Stage
 
@@ -45,6 +46,14 @@ def look_further(stage: Stage) -> None:
         lines.append(f"siyu call --dir {folder} {service} {method} '{text}'")
     for line in lines:
         stage.console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def show_dead(console: Console, platform: Platform) -> None:
+    """Name the processes that ended by themselves, with their last lines."""
+    for name, process in platform.processes.items():
+        if not process.running:
+            console.print(f"[bold red]{name} ended by itself[/]; its last lines:")
+            console.print(process.last_lines(), highlight=False, markup=False)
 
 
 def show_times(console: Console, seconds: Mapping[str, float]) -> None:

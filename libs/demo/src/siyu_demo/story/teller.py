@@ -75,6 +75,7 @@ def tell(console: Console, settings: Settings, folder: Path, *, tamper: bool) ->
                 clock.lap("starting")
                 asyncio.run(_chapters(console, platform, receiver, made, checks, clock, tamper))
             finally:
+                closing.show_dead(console, platform)
                 with console.status("stopping"):
                     platform.stop()
                 clock.lap("stopping")
