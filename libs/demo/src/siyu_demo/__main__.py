@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -19,10 +20,12 @@ from siyu_client.platform.process import ProcessError
 from siyu_demo.simulator import Settings
 from siyu_demo.simulator.settings import SHANGHAI
 from siyu_demo.story.arrival.vendors import DeliveryFailed
+from siyu_demo.story.stage import Mode
 from siyu_demo.story.teller import tell
 from siyu_kit.errors import DomainError
 
 _DEFAULTS = Settings()
+_LOOPBACK = "127.0.0.1,localhost"
 _WIDTH = 130
 """Columns without a terminal, so that tables do not break."""
 
@@ -32,11 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _end)
     logging.getLogger("segment").setLevel(logging.CRITICAL)
+    _stay_inside()
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     folder = options.dir or Path(tempfile.mkdtemp(prefix="siyu-demo-"))
     keeps = options.keep or options.dir is not None
     try:
-        right = tell(console, _settings(options), folder.resolve(), tamper=options.tamper)
+        right = tell(
+            console, _settings(options), folder.resolve(), Mode(tamper=options.tamper, keeps=keeps)
+        )
         keeps |= not right
     except (PlatformError, ProcessError, DeliveryFailed, DomainError) as error:
         keeps = True
@@ -69,6 +75,13 @@ def _settings(options: argparse.Namespace) -> Settings:
     """The quarter ends yesterday: the door takes live events of the last days only."""
     yesterday = datetime.now(SHANGHAI).date() - timedelta(days=1)
     return Settings(seed=options.seed, customers=options.customers, end=yesterday)
+
+
+def _stay_inside() -> None:
+    """Keep proxies out of it: the vendors' libraries and the services talk to this machine."""
+    for name in ("no_proxy", "NO_PROXY"):
+        known = os.environ.get(name)
+        os.environ[name] = f"{known},{_LOOPBACK}" if known else _LOOPBACK
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:

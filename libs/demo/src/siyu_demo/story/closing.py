@@ -24,12 +24,12 @@ def introduce(stage: Stage) -> None:
         " Every number below stands beside the ground truth.",
         highlight=False,
     )
-    if stage.tamper:
+    if stage.mode.tamper:
         stage.console.print("[yellow]One event is altered on its way.[/]")
 
 
-def look_further(stage: Stage) -> None:
-    """Memory of each process, and calls worth trying with the ids of this story."""
+def show_memory(stage: Stage) -> None:
+    """Resident memory of each process."""
     memory = _table("Resident memory")
     memory.add_column("process")
     memory.add_column("MB", justify="right")
@@ -37,9 +37,21 @@ def look_further(stage: Stage) -> None:
         memory.add_row(name, f"{process.resident_mb():.0f}")
     stage.console.print()
     stage.console.print(memory)
+
+
+def look_further(stage: Stage) -> None:
+    """Calls worth trying with the ids of this story, where its folder is kept."""
     stage.console.print()
+    if not stage.mode.keeps:
+        stage.console.print(
+            "[bold]To look further[/]: `.venv/bin/python -m siyu_demo --keep` leaves data and keys"
+            " in their folder and prints calls with the ids of its story; `siyu up` runs an"
+            " empty platform.",
+            highlight=False,
+        )
+        return
     folder = stage.platform.folder
-    stage.console.print("[bold]To look further[/] (the folder stays with --keep or --dir):")
+    stage.console.print("[bold]To look further[/]:")
     lines = [f"siyu up --dir {folder}", "and in another terminal:"]
     for service, method, request in stage.examples:
         text = json.dumps(request, ensure_ascii=False)

@@ -19,6 +19,16 @@ from siyu_demo.truth import BackOffice, Ledger, People
 PROJECT = "demo"
 
 
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How the story is told."""
+
+    tamper: bool = False
+    """One event is altered on its way."""
+    keeps: bool = False
+    """The folder is kept, so that one can look further."""
+
+
 @dataclass(slots=True)
 class Numbers:
     """Which numbers the platform gave to identifiers and persons."""
@@ -56,7 +66,7 @@ class Stage:
     receiver: PushReceiver
     quarter: Quarter
     checks: Comparison
-    tamper: bool = False
+    mode: Mode
     ledger: Ledger = field(default_factory=Ledger)
     freshness: Freshness = field(default_factory=Freshness)
     numbers: Numbers = field(default_factory=Numbers)

@@ -26,7 +26,7 @@ from siyu_demo.story.chapters import (
 )
 from siyu_demo.story.checks import Comparison
 from siyu_demo.story.push_receiver import PushReceiver
-from siyu_demo.story.stage import PROJECT, Stage
+from siyu_demo.story.stage import PROJECT, Mode, Stage
 
 CHAPTERS: Final[tuple[ModuleType, ...]] = (
     arriving,
@@ -54,7 +54,7 @@ class Clock:
         self._since = now
 
 
-def tell(console: Console, settings: Settings, folder: Path, *, tamper: bool) -> bool:
+def tell(console: Console, settings: Settings, folder: Path, mode: Mode) -> bool:
     """Tell the whole story in the folder; whether every number was right.
 
     Raises what the platform's start, a service or a vendor's library raises; whatever was
@@ -73,7 +73,7 @@ def tell(console: Console, settings: Settings, folder: Path, *, tamper: bool) ->
                 made = quarter.result()
             try:
                 clock.lap("starting")
-                asyncio.run(_chapters(console, platform, receiver, made, checks, clock, tamper))
+                asyncio.run(_chapters(console, platform, receiver, made, checks, clock, mode))
             finally:
                 closing.show_dead(console, platform)
                 with console.status("stopping"):
@@ -97,16 +97,17 @@ async def _chapters(
     quarter: Quarter,
     checks: Comparison,
     clock: Clock,
-    tamper: bool,
+    mode: Mode,
 ) -> None:
     targets = {name: address.target for name, address in platform.addresses.items()}
     tokens = platform.credentials.tokens("demo", ["admin"], [PROJECT])
     async with SiyuClient(targets, tokens) as client:
-        stage = Stage(console, platform, client, receiver, quarter, checks, tamper)
+        stage = Stage(console, platform, client, receiver, quarter, checks, mode)
         closing.introduce(stage)
         for number, chapter in enumerate(CHAPTERS, 1):
             console.print()
             console.print(Rule(f"[bold]{number}  {chapter.TITLE}[/]", align="left"))
             await chapter.tell(stage)
             clock.lap(f"{number} {chapter.TITLE}")
+        closing.show_memory(stage)
         closing.look_further(stage)

@@ -37,7 +37,7 @@ class _Source:
 async def import_history(stage: Stage, advance: Callable[[int], None]) -> tuple[int, int]:
     """Send the history and write it into the ledger; how many were accepted and refused."""
     records = stage.ledger.through(stage.quarter.history())
-    chunks = import_chunks(altered(records) if stage.tamper else records, _LINES)
+    chunks = import_chunks(altered(records) if stage.mode.tamper else records, _LINES)
     source = _Source(chunks, advance)
     answers = await asyncio.gather(*(_stream(stage.client, source) for _ in range(_STREAMS)))
     return (
