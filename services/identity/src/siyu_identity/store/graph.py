@@ -45,10 +45,11 @@ class SqlGraph:
         self._saving = saving
         self._dialect = dialect_of(session)
         self._plain: dict[int, Identifier] = {}
+        self._lookups: dict[Identifier, bytes] = {}
         self._locked: set[int] = set()
 
     async def find(self, identifiers: Iterable[Identifier]) -> dict[Identifier, Ident]:
-        by_lookup = {self._keys.lookup(item): item for item in identifiers}
+        by_lookup = {self._lookup(item): item for item in identifiers}
         lookups, found = list(by_lookup), dict[Identifier, Ident]()
         for start in range(0, len(lookups), BLOBS_A_STATEMENT):
             wanted = lookups[start : start + BLOBS_A_STATEMENT]
@@ -108,7 +109,7 @@ class SqlGraph:
 
     async def save(self, outcome: Outcome) -> list[int]:
         return await self._saving.save(
-            self._session, self._project, self._keys, outcome, self._plain
+            self._session, self._project, self._keys, outcome, self._plain, self._lookups
         )
 
     async def earlier(self, request_id: str, content: bytes) -> list[int] | None:
@@ -121,6 +122,13 @@ class SqlGraph:
             self._session, self._project, UNLINK, request_id, content, kept,
             at_ms=self._saving.now_ms(),
         )  # fmt: skip
+
+    def _lookup(self, identifier: Identifier) -> bytes:
+        """Its blind index, made once a transaction."""
+        lookup = self._lookups.get(identifier)
+        if lookup is None:
+            lookup = self._lookups[identifier] = self._keys.lookup(identifier)
+        return lookup
 
     async def _lock(self, components: Sequence[int]) -> None:
         """A component's lock is the row of its namesake; everybody takes them in ascending order.

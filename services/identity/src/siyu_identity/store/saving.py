@@ -53,12 +53,13 @@ class Saving:
         keys: ProjectKeys,
         outcome: Outcome,
         plain: Mapping[int, Identifier],
+        lookups: Mapping[Identifier, bytes],
     ) -> list[int]:
         """Write everything; the outbox rows that carry the changes."""
         now_ms = self.now_ms()
         if outcome.created:
             await session.execute(
-                insert(_ident), _new_rows(project_id, keys, outcome, plain, now_ms)
+                insert(_ident), _new_rows(project_id, keys, outcome, plain, lookups, now_ms)
             )
         if outcome.moved:
             await session.execute(
@@ -121,6 +122,7 @@ def _new_rows(
     keys: ProjectKeys,
     outcome: Outcome,
     plain: Mapping[int, Identifier],
+    lookups: Mapping[Identifier, bytes],
     now_ms: int,
 ) -> list[dict[str, object]]:
     rows = []
@@ -131,7 +133,7 @@ def _new_rows(
                 "project_id": project_id,
                 "ident_no": ident.no,
                 "type": ident.type,
-                "lookup": keys.lookup(identifier),
+                "lookup": lookups[identifier],
                 "person_key": ident.key,
                 "value": keys.seal(identifier),
                 "created_ms": now_ms,
