@@ -30,7 +30,7 @@ class FieldCipher:
             raise ValueError("the current key is not among the keys")
         if any(len(key) != 16 for key in keys.values()):
             raise ValueError("an SM4 key has 16 bytes")
-        self._keys = dict(keys)
+        self._keys = {key_id: algorithms.SM4(key) for key_id, key in keys.items()}
         self._current = current
 
     def encrypt(self, plain: bytes, context: bytes = b"") -> bytes:
@@ -38,7 +38,7 @@ class FieldCipher:
         header = _HEADER.pack(VERSION, SM4_GCM, self._current)
         nonce = os.urandom(_NONCE)
         key = self._keys[self._current]
-        encryptor = Cipher(algorithms.SM4(key), modes.GCM(nonce)).encryptor()
+        encryptor = Cipher(key, modes.GCM(nonce)).encryptor()
         encryptor.authenticate_additional_data(header + context)
         body = encryptor.update(plain) + encryptor.finalize()
         return header + nonce + body + encryptor.tag
@@ -56,7 +56,7 @@ class FieldCipher:
             )
         header, rest = sealed[: _HEADER.size], sealed[_HEADER.size :]
         nonce, body, tag = rest[:_NONCE], rest[_NONCE:-_TAG], rest[-_TAG:]
-        decryptor = Cipher(algorithms.SM4(self._keys[key_id]), modes.GCM(nonce, tag)).decryptor()
+        decryptor = Cipher(self._keys[key_id], modes.GCM(nonce, tag)).decryptor()
         decryptor.authenticate_additional_data(header + context)
         try:
             return decryptor.update(body) + decryptor.finalize()
