@@ -9,6 +9,8 @@ from siyu_kit.clock import Clock
 from siyu_kit.errors import DependencyDown
 
 _LOOK_S: Final = 0.02
+_COUNT_REST: Final = 10
+"""Counting persons reads the population: it rests this many times as long as it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,15 @@ class Watermark:
     persons: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Persons of a project, counted at an identity sequence."""
+
+    persons: int
+    sequence: int
+    again_at: float
+
+
 class LiveWatermarks:
     """``Watermarks``: the database says how far all is, the person map what it holds."""
 
@@ -28,6 +39,7 @@ class LiveWatermarks:
         self._store = store
         self._persons = persons
         self._clock = clock
+        self._counted: dict[str, _Counted] = {}
 
     async def snapshot(self, project_id: str) -> Snapshot:
         return await self._snapshot(project_id, await self._store.progress(project_id), 0)
@@ -51,11 +63,22 @@ class LiveWatermarks:
             await self._clock.sleep(_LOOK_S)
 
     async def read(self, project_id: str) -> Watermark:
-        """The state with the project's counts."""
+        """The state with the project's counts; persons a moment ago while many come in."""
         snapshot = await self.snapshot(project_id)
         counts = await self._store.counts(project_id)
-        persons = await self._persons.persons(project_id)
+        persons = await self._count(project_id, snapshot.identity_sequence)
         return Watermark(snapshot, counts.events, counts.duplicates, persons)
+
+    async def _count(self, project_id: str, sequence: int) -> int:
+        started = self._clock.monotonic()
+        last = self._counted.get(project_id)
+        if last is not None and (last.sequence == sequence or started < last.again_at):
+            return last.persons
+        persons = await self._persons.persons(project_id)
+        ended = self._clock.monotonic()
+        again_at = ended + _COUNT_REST * (ended - started)
+        self._counted[project_id] = _Counted(persons, sequence, again_at)
+        return persons
 
     async def _snapshot(self, project_id: str, progress: Progress, needed: int) -> Snapshot:
         held = await self._persons.refresh(project_id, progress, needed=needed)
