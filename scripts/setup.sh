@@ -20,5 +20,8 @@ echo "Installing the locked packages"
 members=(libs/protos libs/kit libs/client libs/demo services/*/)
 .venv/bin/uv pip install --quiet --offline --python .venv/bin/python --no-deps --no-build-isolation \
     "${members[@]/#/--editable=}"
+# Every service is a process of its own: without bytecode each start would compile the same packages again.
+.venv/bin/python -m compileall -q -j 0 .venv/lib/python3*/site-packages libs/*/src services/*/src >/dev/null || true
+
 mkdir -p .state
 echo "Ready: make help"

@@ -8,6 +8,11 @@ from typing import Final
 from siyu_kit.auth.keys import PUBLIC_KEY_FILE, SIGNING_KEY_FILE
 
 
+#: Few partitions make large batches, and each batch has fixed costs in the sink: at 2 000 events/s
+#: on two cores the 95th percentile of visibility was 0.8 s with two and 2.2 s with four.
+PARTITIONS: Final = 2
+
+
 @dataclass(frozen=True)
 class ServiceSpec:
     """One service: its name, the peers it calls, and whether it opens an HTTP port too."""
@@ -57,6 +62,7 @@ def environment(
         "SIYU_DATA_DIR": str(data),
         "SIYU_DATABASE_URL": f"sqlite+aiosqlite:///{data / 'state.db'}",
         "SIYU_STREAM_URL": stream_url,
+        "SIYU_PARTITIONS": str(PARTITIONS),
         "SIYU_AUTH_PUBLIC_KEY_FILE": str(credentials / PUBLIC_KEY_FILE),
         "SIYU_AUTH_SIGNING_KEY_FILE": str(credentials / SIGNING_KEY_FILE),
         f"SIYU_{upper}_KEY_FILE": str(credentials / f"{spec.name}.key"),
