@@ -108,6 +108,7 @@ async def profiles(database_url: str) -> AsyncIterator[ProfileHarness]:
         persons,
         ReadyFeed(),
         AddressSeal(b"k" * 32),
+        SystemClock(),
     )
     async with serve(Servicer(add_ProfileServiceServicer_to_server, servicer)) as served:
         stub = ProfileServiceStub(served.channel("steward", "service", projects=["p"]))

@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import pytest
 
@@ -283,3 +284,49 @@ async def test_who_may_not_call(profiles):
     )
     with pytest.raises(PermissionDenied):
         await call(analyst.GetSendFacts, request)
+
+
+async def test_a_sum_beyond_all_numbers_harms_nobody(profiles):
+    batch = event_pb.EventBatch()
+    for number in range(3):
+        batch.events.add(
+            project_id="p", message_id=f"big{number}", ids=[ident()],
+            kind=event_pb.EVENT_KIND_PROFILE_INCREMENT, number_properties={"big": 9e14},
+            event_time_ms=5 + number,
+        )  # fmt: skip
+    batch.events.add(
+        project_id="p", message_id="nan", ids=[ident("c2")], kind=event_pb.EVENT_KIND_PROFILE_SET,
+        number_properties={"bad": float("nan")}, string_properties={"city": "x"}, event_time_ms=9,
+    )  # fmt: skip
+    await profiles.consume(batch.SerializeToString())
+    assert values(await profile(profiles))["big"].number_value == 9e14
+    assert set(values(await profile(profiles, 2))) == {"city"}
+    request = pb.RecordConsentsRequest(project_id="p", consents=[consent("w", False)])
+    answer = await call(profiles.stub.RecordConsents, request)
+    assert answer.results[0].status.code == 0
+
+
+async def test_statements_of_the_future_are_refused_one_by_one(profiles):
+    ahead = int(time.time() * 1000) + 60_000
+    consents = pb.RecordConsentsRequest(
+        project_id="p", consents=[consent("a", True, at=ahead), consent("b", False)]
+    )
+    answer = await call(profiles.stub.RecordConsents, consents)
+    refused = from_status(answer.results[0].status)
+    assert (refused.field, answer.results[1].status.code) == ("consents[0].event_time_ms", 0)
+    rating = pb.Rating(
+        rating_id="r", identifier=ident(), level=pb.RISK_LEVEL_C5, assessed_time_ms=ahead,
+        expire_time_ms=ahead + 1,
+    )  # fmt: skip
+    ratings = pb.RecordRatingsRequest(project_id="p", ratings=[rating])
+    outcome = (await call(profiles.stub.RecordRatings, ratings)).results[0]
+    assert from_status(outcome.status).field == "ratings[0].assessed_time_ms"
+    late = op("x", "t", SET, Value(bool_value=True), at=ahead)
+    assert from_status((await apply(profiles, late)).results[0].status).field == (
+        "operations[0].event_time_ms"
+    )
+    points = pb.SetContactPointsRequest(
+        project_id="p", contact_points=[contact("c", "token", at=ahead)]
+    )
+    found = (await call(profiles.stub.SetContactPoints, points)).results[0]
+    assert from_status(found.status).field == "contact_points[0].event_time_ms"

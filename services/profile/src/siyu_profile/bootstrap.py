@@ -49,6 +49,7 @@ async def build(config: ProfileConfig, runtime: Runtime) -> App:
         persons,
         RelayedFeed(relay),
         AddressSeal(config.key.reveal().encode()),
+        runtime.clock,
     )
     events = PartitionReader(
         stream,

@@ -11,10 +11,10 @@ from typing import cast
 
 from siyu.profile.v1 import profile_service_pb2 as pb
 from siyu.type.v1 import value_pb2
-from siyu_kit.errors import InvalidInput
+from siyu_kit.errors import DataLoss
 from siyu_profile.domain.profile import Profile
 from siyu_profile.domain.traits import TraitState
-from siyu_profile.domain.values import Instant, TraitValue, check_items, check_text, number
+from siyu_profile.domain.values import PLACES, Instant, TraitValue, check_items, check_text, number
 
 
 def to_value(value: TraitValue) -> value_pb2.Value:
@@ -49,6 +49,23 @@ def from_value(message: value_pb2.Value, field: str) -> TraitValue | None:
             return None
 
 
+def stored_value(message: value_pb2.Value) -> TraitValue | None:
+    """A value that was checked when it came in: what is stored is never refused."""
+    match message.WhichOneof("kind"):
+        case "string_value":
+            return message.string_value
+        case "number_value":
+            return Decimal(repr(message.number_value)).quantize(PLACES)
+        case "bool_value":
+            return message.bool_value
+        case "time_ms_value":
+            return Instant(message.time_ms_value)
+        case "list_value":
+            return tuple(message.list_value.values)
+        case None:
+            return None
+
+
 def pack_value(value: TraitValue | None) -> bytes:
     """A value as it is stored; empty for none."""
     return b"" if value is None else to_value(value).SerializeToString()
@@ -56,7 +73,7 @@ def pack_value(value: TraitValue | None) -> bytes:
 
 def unpack_value(content: bytes) -> TraitValue | None:
     """The value that ``pack_value`` made ``content`` of."""
-    return from_value(value_pb2.Value.FromString(content), "value") if content else None
+    return stored_value(value_pb2.Value.FromString(content)) if content else None
 
 
 def to_document(profile: Profile) -> bytes:
@@ -115,7 +132,7 @@ def unsealed(sealed_text: str) -> bytes:
 
 
 def _present(message: value_pb2.Value) -> TraitValue:
-    value = from_value(message, "value")
+    value = stored_value(message)
     if value is None:
-        raise InvalidInput("FIELD_INVALID", "a trait without a value", field="value")
+        raise DataLoss("DOCUMENT_DAMAGED", "a stored trait has no value")
     return value

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Final
 
 from siyu_kit.errors import InvalidInput
-from siyu_profile.domain.values import MAX_ITEMS, TraitValue
+from siyu_profile.domain.values import MAX_ITEMS, MAX_NUMBER, TraitValue
 
 _NAME: Final = re.compile(r"[A-Za-z$_][A-Za-z0-9_$.]{0,99}")
 #: Written by this service from consents and ratings, so nobody else may.
@@ -99,7 +99,9 @@ def _added(value: TraitValue | None, operand: TraitValue | None) -> TraitValue |
     if value is None:
         return operand
     if isinstance(value, Decimal) and isinstance(operand, Decimal):
-        return value + operand
+        total = value + operand
+        # A sum that no number may be is as if it had not been asked for.
+        return total if abs(total) <= MAX_NUMBER else value
     return value
 
 

@@ -1,10 +1,12 @@
 """The profile service's RPCs: map in, call the use case, map out."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from siyu.profile.v1 import profile_service_pb2 as pb
 from siyu.profile.v1.profile_service_pb2_grpc import ProfileServiceServicer
+from siyu_kit.clock import Clock
 from siyu_kit.errors import InvalidInput
 from siyu_profile.app.ports import Feed, Outcome, Persons, ProfileStore, ProfileUnit, Seal
 from siyu_profile.app.read_profiles import (
@@ -26,16 +28,20 @@ _NOTHING = Outcome(frozenset(), ())
 class ProfileServicer(ProfileServiceServicer):
     """Serves ``siyu.profile.v1.ProfileService``."""
 
-    def __init__(self, store: ProfileStore, persons: Persons, feed: Feed, seal: Seal) -> None:
+    def __init__(
+        self, store: ProfileStore, persons: Persons, feed: Feed, seal: Seal, clock: Clock
+    ) -> None:
         self._store = store
         self._persons = persons
         self._feed = feed
         self._seal = seal
+        self._clock = clock
 
     async def ApplyTraits(
         self, request: pb.ApplyTraitsRequest, context: Any
     ) -> pb.ApplyTraitsResponse:
-        checked = statements.check_each(request.operations, "operations", statements.operation)
+        check = partial(statements.operation, latest_ms=self._latest_ms())
+        checked = statements.check_each(request.operations, "operations", check)
         outcome = await self._record(request.project_id, checked, _add_operations)
         return pb.ApplyTraitsResponse(
             results=checked.results(outcome.reused),
@@ -45,7 +51,7 @@ class ProfileServicer(ProfileServiceServicer):
     async def SetContactPoints(
         self, request: pb.SetContactPointsRequest, context: Any
     ) -> pb.SetContactPointsResponse:
-        check = statements.contact_point(self._seal, request.project_id)
+        check = statements.contact_point(self._seal, request.project_id, self._latest_ms())
         checked = statements.check_each(request.contact_points, "contact_points", check)
         await self._record(request.project_id, checked, _put_contacts)
         return pb.SetContactPointsResponse(results=checked.results())
@@ -53,7 +59,8 @@ class ProfileServicer(ProfileServiceServicer):
     async def RecordConsents(
         self, request: pb.RecordConsentsRequest, context: Any
     ) -> pb.RecordConsentsResponse:
-        checked = statements.check_each(request.consents, "consents", statements.consent)
+        check = partial(statements.consent, latest_ms=self._latest_ms())
+        checked = statements.check_each(request.consents, "consents", check)
         outcome = await self._record(request.project_id, checked, _add_consents)
         return pb.RecordConsentsResponse(
             results=checked.results(outcome.reused),
@@ -63,7 +70,8 @@ class ProfileServicer(ProfileServiceServicer):
     async def RecordRatings(
         self, request: pb.RecordRatingsRequest, context: Any
     ) -> pb.RecordRatingsResponse:
-        checked = statements.check_each(request.ratings, "ratings", statements.rating)
+        check = partial(statements.rating, latest_ms=self._latest_ms())
+        checked = statements.check_each(request.ratings, "ratings", check)
         outcome = await self._record(request.project_id, checked, _add_ratings)
         return pb.RecordRatingsResponse(
             results=checked.results(outcome.reused),
@@ -115,6 +123,9 @@ class ProfileServicer(ProfileServiceServicer):
             for person_no, found in zip(asked, stored, strict=True)
         ]
         return pb.GetSendFactsResponse(facts=facts)
+
+    def _latest_ms(self) -> int:
+        return self._clock.now_ms() + statements.CLOCK_SKEW_MS
 
     async def _record(
         self, project_id: str, checked: statements.Checked[F], add: Add[F]

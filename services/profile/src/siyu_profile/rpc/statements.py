@@ -22,6 +22,8 @@ from siyu_profile.messages import from_value
 F = TypeVar("F")
 
 MAX_BATCH: Final = 1_000
+CLOCK_SKEW_MS: Final = 5_000
+"""How far a sender's clock may be ahead of ours."""
 _MAX_KEY: Final = 100
 
 
@@ -61,7 +63,9 @@ def check_each(
     return checked
 
 
-def operation(message: pb.TraitOperation, at: str) -> tuple[str, Identifier, TraitOperation]:
+def operation(
+    message: pb.TraitOperation, at: str, *, latest_ms: int
+) -> tuple[str, Identifier, TraitOperation]:
     """A trait operation."""
     try:
         kind = OperationKind(message.kind)
@@ -77,12 +81,12 @@ def operation(message: pb.TraitOperation, at: str) -> tuple[str, Identifier, Tra
         check_trait(message.trait, f"{at}.trait"),
         kind,
         value,
-        _time(message.event_time_ms, f"{at}.event_time_ms"),
+        _past(message.event_time_ms, f"{at}.event_time_ms", latest_ms),
     )
     return fact.operation_id, _identifier(message.identifier, at), fact
 
 
-def consent(message: pb.Consent, at: str) -> tuple[str, Identifier, Consent]:
+def consent(message: pb.Consent, at: str, *, latest_ms: int) -> tuple[str, Identifier, Consent]:
     """A statement of consent."""
     fact = Consent(
         _key(message.consent_id, f"{at}.consent_id"),
@@ -92,12 +96,12 @@ def consent(message: pb.Consent, at: str) -> tuple[str, Identifier, Consent]:
         message.granted,
         _text(message.text_version, 100, f"{at}.text_version"),
         _text(message.evidence, 200, f"{at}.evidence"),
-        _time(message.event_time_ms, f"{at}.event_time_ms"),
+        _past(message.event_time_ms, f"{at}.event_time_ms", latest_ms),
     )
     return fact.consent_id, _identifier(message.identifier, at), fact
 
 
-def rating(message: pb.Rating, at: str) -> tuple[str, Identifier, Rating]:
+def rating(message: pb.Rating, at: str, *, latest_ms: int) -> tuple[str, Identifier, Rating]:
     """A risk assessment."""
     if not pb.RISK_LEVEL_C1 <= message.level <= pb.RISK_LEVEL_C5:
         raise InvalidInput("FIELD_INVALID", "a level is C1 to C5", field=f"{at}.level")
@@ -105,7 +109,7 @@ def rating(message: pb.Rating, at: str) -> tuple[str, Identifier, Rating]:
         _key(message.rating_id, f"{at}.rating_id"),
         0,
         int(message.level),
-        _time(message.assessed_time_ms, f"{at}.assessed_time_ms"),
+        _past(message.assessed_time_ms, f"{at}.assessed_time_ms", latest_ms),
         _time(message.expire_time_ms, f"{at}.expire_time_ms"),
     )
     if fact.expire_time_ms <= fact.assessed_time_ms:
@@ -116,7 +120,7 @@ def rating(message: pb.Rating, at: str) -> tuple[str, Identifier, Rating]:
 
 
 def contact_point(
-    seal: Seal, project_id: str
+    seal: Seal, project_id: str, latest_ms: int
 ) -> Callable[[pb.ContactPoint, str], tuple[str, Identifier, ContactPoint]]:
     """The check of a contact point, which seals its address."""
 
@@ -131,7 +135,7 @@ def contact_point(
             seal.seal(project_id, key, address),
             seal.key_of(project_id, kind, address),
             message.removed,
-            _time(message.event_time_ms, f"{at}.event_time_ms"),
+            _past(message.event_time_ms, f"{at}.event_time_ms", latest_ms),
         )
         return key, _identifier(message.identifier, at), fact
 
@@ -174,4 +178,11 @@ def _text(text: str, most: int, at: str) -> str:
 def _time(ms: int, at: str) -> int:
     if ms <= 0:
         raise InvalidInput("FIELD_INVALID", "a time after 1970, in milliseconds", field=at)
+    return ms
+
+
+def _past(ms: int, at: str, latest_ms: int) -> int:
+    """A time that has come: a statement dated ahead could not be withdrawn before then."""
+    if _time(ms, at) > latest_ms:
+        raise InvalidInput("FIELD_INVALID", "a time in the future", field=at)
     return ms

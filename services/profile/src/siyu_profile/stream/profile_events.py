@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -83,10 +84,12 @@ def _events(entry: Entry) -> Iterator[event_pb.Event]:
 def _operations(event: event_pb.Event) -> Iterator[tuple[Identifier, TraitOperation]]:
     subject = (event.ids[0].type, event.ids[0].value)
     kind = _KINDS[event.kind]
-    for trait, value in _properties(event):
+    for trait, read in _properties(event):
         try:
             check_trait(trait, "properties")
+            value = read()
         except InvalidInput as error:
+            # One property that the door should have refused costs nobody else anything.
             _log.warning("trait_refused", project_id=event.project_id, reason=error.message)
             continue
         operand = None if kind is OperationKind.UNSET else value
@@ -97,14 +100,15 @@ def _operations(event: event_pb.Event) -> Iterator[tuple[Identifier, TraitOperat
         )
 
 
-def _properties(event: event_pb.Event) -> Iterator[tuple[str, TraitValue]]:
+def _properties(event: event_pb.Event) -> Iterator[tuple[str, Callable[[], TraitValue]]]:
+    """Names, each with the reading of its value, which checks it."""
     for name, text in event.string_properties.items():
-        yield name, check_text(text, name)
+        yield name, partial(check_text, text, name)
     for name, raw in event.number_properties.items():
-        yield name, number(raw, name)
+        yield name, partial(number, raw, name)
     for name, flag in event.bool_properties.items():
-        yield name, flag
+        yield name, partial(bool, flag)
     for name, ms in event.time_properties.items():
-        yield name, Instant(ms)
+        yield name, partial(Instant, ms)
     for name, items in event.list_properties.items():
-        yield name, check_items(tuple(items.values), name)
+        yield name, partial(check_items, tuple(items.values), name)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"siyu/profile/v1/error_reason.proto\x12\x0fsiyu.profile.v1*\x8b\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_PERSON_NOT_FOUND\x10\x01\x12\x1b\n\x17\x45RROR_REASON_KEY_REUSED\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_PERSONS_MOVED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"siyu/profile/v1/error_reason.proto\x12\x0fsiyu.profile.v1*\xae\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_PERSON_NOT_FOUND\x10\x01\x12\x1b\n\x17\x45RROR_REASON_KEY_REUSED\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_PERSONS_MOVED\x10\x03\x12!\n\x1d\x45RROR_REASON_DOCUMENT_DAMAGED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'siyu.profile.v1.error_reaso
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=56
-  _globals['_ERRORREASON']._serialized_end=195
+  _globals['_ERRORREASON']._serialized_end=230
 # @@protoc_insertion_point(module_scope)

@@ -30,6 +30,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS: the natural key was used with other content. Metadata: key."""
     ERROR_REASON_PERSONS_MOVED: _ErrorReason.ValueType  # 3
     """ABORTED: persons moved while their facts were written; send it again."""
+    ERROR_REASON_DOCUMENT_DAMAGED: _ErrorReason.ValueType  # 4
+    """DATA_LOSS: a stored profile cannot be read; a person has to look."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the profile service."""
@@ -42,4 +44,6 @@ ERROR_REASON_KEY_REUSED: ErrorReason.ValueType  # 2
 """ALREADY_EXISTS: the natural key was used with other content. Metadata: key."""
 ERROR_REASON_PERSONS_MOVED: ErrorReason.ValueType  # 3
 """ABORTED: persons moved while their facts were written; send it again."""
+ERROR_REASON_DOCUMENT_DAMAGED: ErrorReason.ValueType  # 4
+"""DATA_LOSS: a stored profile cannot be read; a person has to look."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
