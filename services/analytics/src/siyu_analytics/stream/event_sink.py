@@ -9,7 +9,7 @@ from siyu_kit.clock import Clock
 from siyu_kit.stream.ownership import Owned
 from siyu_kit.stream.port import Entry, is_before
 
-MAX_EVENTS: Final = 50_000
+MAX_EVENTS: Final = 100_000
 """Of one batch, unless a single entry holds more."""
 SMALL_BATCH: Final = 2_000
 LINGER_S: Final = 0.03
