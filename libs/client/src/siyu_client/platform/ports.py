@@ -1,0 +1,56 @@
+"""Loopback ports of the embedded platform: fixed offsets from a base, or the system's choice."""
+
+import json
+import socket
+from pathlib import Path
+
+
+class PortTakenError(Exception):
+    """A port that was asked for is in use; the message names it."""
+
+
+def choose_ports(base: int, count: int, remembered: Path) -> list[int]:
+    """``base`` and the ``count - 1`` after it; with 0 those of the last run if free, else any."""
+    if base:
+        wanted = [base + offset for offset in range(count)]
+        return _bind_all(wanted)
+    try:
+        return _bind_all(_last(remembered, count))
+    except PortTakenError:
+        return _bind_all([0] * count)
+
+
+def remember_ports(ports: list[int], file: Path) -> None:
+    """Keep the ports for the next run in the same folder."""
+    file.write_text(json.dumps(ports), encoding="utf-8")
+
+
+def _last(file: Path, count: int) -> list[int]:
+    try:
+        ports = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return [0] * count
+    return ports if isinstance(ports, list) and len(ports) == count else [0] * count
+
+
+def _bind_all(wanted: list[int]) -> list[int]:
+    """Hold every port at once, so that the system gives none twice, then let all go."""
+    held: list[socket.socket] = []
+    try:
+        for port in wanted:
+            probe = socket.socket()
+            held.append(probe)
+            if port:
+                # A closed connection in TIME_WAIT is no server: the services bind over it too.
+                # Not for port 0: with this option the system may give one port twice.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise PortTakenError(
+                    f"port {port} is taken ({error.strerror}); choose others with --base-port"
+                ) from error
+        return [int(probe.getsockname()[1]) for probe in held]
+    finally:
+        for probe in held:
+            probe.close()
