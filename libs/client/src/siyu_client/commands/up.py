@@ -26,7 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="project that gets a write key (repeatable; default demo)",
     )
     parser.add_argument(
-        "--base-port", type=int, default=7400, help="first port tried; 0 lets the system choose"
+        "--base-port", type=int, default=7400, help="first of eight ports; 0 lets the system choose"
     )
     parser.set_defaults(run=run)
 
@@ -46,9 +46,10 @@ def run(options: argparse.Namespace) -> int:
         _show(console, platform, projects)
         _watch(platform, stop)
     finally:
+        # Before the folder's lock is given back: the next start writes its own.
+        (platform.folder / "platform.json").unlink(missing_ok=True)
         with console.status("stopping"):
             platform.stop()
-        (platform.folder / "platform.json").unlink(missing_ok=True)
     console.print("stopped; data is kept in", str(platform.folder))
     return 0
 
@@ -58,17 +59,20 @@ def _watch(platform: Platform, stop: threading.Event) -> None:
     while not stop.wait(_CHECK_S):
         for name, process in platform.processes.items():
             if not process.running:
-                raise PlatformError(f"{name} ended by itself:\n{process.last_lines()}")
+                raise PlatformError(
+                    f"{name} ended by itself ({process.ending}):\n{process.last_lines()}"
+                )
 
 
 def _show(console: Console, platform: Platform, projects: list[str]) -> None:
     table = Table(show_edge=False, pad_edge=False)
-    for column in ("service", "gRPC", "HTTP", "log"):
+    for column in ("service", "gRPC", "HTTP"):
         table.add_column(column)
     for name, address in platform.addresses.items():
         http = platform.http_url if address.http else ""
-        table.add_row(name, address.target, http, str(platform.processes[name].log_file))
+        table.add_row(name, address.target, http)
     console.print(table)
+    console.print(f"logs: {platform.folder / 'logs'}", highlight=False, soft_wrap=True)
     for project in projects:
         console.print(
             f"write key of project {project}: {platform.write_keys[project]}",
@@ -80,10 +84,11 @@ def _show(console: Console, platform: Platform, projects: list[str]) -> None:
         if str(platform.folder) == str(Path(running.DEFAULT_FOLDER).resolve())
         else f" --dir {platform.folder}"
     )
-    console.print(f"a token for five minutes:  siyu token{where}", highlight=False)
+    console.print(f"a token for five minutes:  siyu token{where}", highlight=False, soft_wrap=True)
     example = '\'{"project_id": "demo"}\''
     console.print(
         f"any RPC:                   siyu call{where} analytics GetWatermark {example}",
         highlight=False,
+        soft_wrap=True,
     )
     console.print("stop with Ctrl-C")
