@@ -341,3 +341,12 @@ async def test_the_token_of_another_project_opens_nothing(service, method, reque
     with pytest.raises(PermissionDenied) as error:
         await call(getattr(analyst, method), request_)
     assert error.value.reason == "PERMISSION_MISSING"
+
+
+async def test_a_sequence_larger_than_any_is_refused(stub):
+    request = pb.ListChangesRequest(project_id=PROJECT, after_sequence=2**63)
+    with pytest.raises(InvalidInput) as listed:
+        await call(stub.ListChanges, request)
+    assert (listed.value.reason, listed.value.field) == ("FIELD_INVALID", "after_sequence")
+    request.after_sequence = 2**63 - 1
+    assert not (await call(stub.ListChanges, request)).changes

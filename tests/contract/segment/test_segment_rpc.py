@@ -226,3 +226,9 @@ async def test_who_may_not_call(segments):
         await call(ingest.ListSegments, request)
     with pytest.raises(Unauthenticated):
         await call(SegmentServiceStub(segments.served.anonymous()).ListSegments, request)
+
+
+async def test_a_sequence_larger_than_any_is_refused(segments):
+    with pytest.raises(InvalidInput) as refused:
+        await changes(segments, after=2**63)
+    assert (refused.value.reason, refused.value.field) == ("FIELD_INVALID", "after_sequence")

@@ -6,10 +6,12 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from siyu_kit.errors import PreconditionFailed
+from siyu_kit.errors import InvalidInput, PreconditionFailed
 from siyu_kit.sql import feed
 from siyu_kit.sql.feed import Feed
 
+#: Sequences are BIGINT; a request carries 64 bits without a sign.
+_LAST: Final = 2**63 - 1
 _SCAN: Final = 1_000
 #: Rows of other projects are passed over; a page ends after so many scans all the same.
 _SCANS: Final = 10
@@ -38,8 +40,13 @@ async def page_after(
 ) -> FeedPage:
     """Up to ``limit`` rows of the project with ``sequence > after``, of those that are wanted.
 
-    Raises ``PreconditionFailed`` (CHANGES_EXPIRED) when rows after ``after`` are no longer kept.
+    Raises ``PreconditionFailed`` (CHANGES_EXPIRED) when rows after ``after`` are no longer kept,
+    ``InvalidInput`` (FIELD_INVALID) when ``after`` is larger than any sequence can be.
     """
+    if after > _LAST:
+        raise InvalidInput(
+            "FIELD_INVALID", f"a sequence is at most {_LAST}", field="after_sequence"
+        )
     found: list[tuple[int, bytes]] = []
     seen = after
     for _ in range(_SCANS):
