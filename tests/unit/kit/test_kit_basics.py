@@ -190,3 +190,13 @@ def test_old_keys_still_open_and_bad_keys_are_refused():
         FieldCipher({1: b"short"}, current=1)
     with pytest.raises(ValueError, match="current"):
         FieldCipher({1: b"1" * 16}, current=2)
+
+
+def test_page_tokens_of_two_listings_with_the_same_fields_are_not_interchangeable():
+    tokens = PageTokens(b"key")
+    campaigns = touch_pb.ListCampaignsRequest(project_id="a")
+    templates = touch_pb.ListTemplatesRequest(project_id="a")
+    assert campaigns.SerializeToString() == templates.SerializeToString()
+    token = tokens.encode("cursor", request_digest(campaigns))
+    with pytest.raises(InvalidInput):
+        tokens.decode(token, request_digest(templates))

@@ -50,13 +50,15 @@ class PageTokens:
 
 
 def request_digest(request: Message) -> bytes:
-    """A digest of everything in a list request but ``page_token`` and ``page_size``."""
+    """A digest of the request's type and of its fields but ``page_token`` and ``page_size``."""
     copy = type(request)()
     copy.CopyFrom(request)
-    for name in ("page_token", "page_size"):
-        if name in request.DESCRIPTOR.fields_by_name:
-            copy.ClearField(name)
-    return hashlib.sha256(copy.SerializeToString(deterministic=True)).digest()
+    for field in ("page_token", "page_size"):
+        if field in request.DESCRIPTOR.fields_by_name:
+            copy.ClearField(field)
+    # The type too: listings of one service may have the same fields under the same numbers.
+    name = request.DESCRIPTOR.full_name.encode()
+    return hashlib.sha256(name + b"\0" + copy.SerializeToString(deterministic=True)).digest()
 
 
 def _invalid() -> InvalidInput:

@@ -281,15 +281,10 @@ class TouchServicer(TouchServiceServicer):
         return mapping.to_report(report)
 
     def _cursor(self, request: Any) -> str:
-        return self._pages.decode(request.page_token, _listing(request)).decode()
+        return self._pages.decode(request.page_token, request_digest(request)).decode()
 
     def _token(self, request: Message, cursor: str) -> str:
-        return self._pages.encode(cursor, _listing(request)) if cursor else ""
-
-
-def _listing(request: Message) -> bytes:
-    # Requests of two methods may have the same fields: a token is for one of them.
-    return request.DESCRIPTOR.full_name.encode() + request_digest(request)
+        return self._pages.encode(cursor, request_digest(request)) if cursor else ""
 
 
 def _page_size(asked: int, *, default: int = 100, most: int = 1_000) -> int:
