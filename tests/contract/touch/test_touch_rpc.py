@@ -110,6 +110,7 @@ async def test_campaigns_are_created_once_and_changed_while_drafts(touch):
         ({"zone": "Mars/Base"}, "campaign.zone"),
         ({"expire_after_ms": 31 * DAY_MS}, "campaign.expire_after_ms"),
         ({"quiet_hours": pb.QuietHours(from_minute=1_440)}, "campaign.quiet_hours"),
+        ({"quiet_hours": pb.QuietHours(from_minute=5, to_minute=5)}, "campaign.quiet_hours"),
         ({"frequency_cap": pb.FrequencyCap(messages=1)}, "campaign.frequency_cap"),
     ],
 )

@@ -111,6 +111,12 @@ def _check_limits(campaign: Campaign) -> None:
             "campaign.quiet_hours",
             "minutes of the day are 0 to 1 439",
         )
+        # Nobody can tell whether it means no minute or all of them.
+        require(
+            quiet.from_minute != quiet.to_minute,
+            "campaign.quiet_hours",
+            "quiet hours end at another minute than they start",
+        )
     if cap is not None:
         require(
             0 < cap.messages <= MAX_CAP_MESSAGES and 0 < cap.days <= MAX_CAP_DAYS,
