@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+import uvloop
+
 from siyu_kit.auth import TokenSource, TokenVerifier, token_source, token_verifier
 from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.config import CommonConfig, ConfigError, load
@@ -100,7 +102,7 @@ def run(name: str, config: type[C] | C, build: Callable[[C, Runtime], Awaitable[
     try:
         settings = load(config) if isinstance(config, type) else config
         configure_logging(settings, service=name)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(name, settings, build))
     except ConfigError as error:
         sys.stderr.write(f"siyu-{name}: {error}\n")
@@ -108,14 +110,6 @@ def run(name: str, config: type[C] | C, build: Callable[[C, Runtime], Awaitable[
     except Exception:
         logger.exception("service_failed")
         sys.exit(1)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 async def serve(
