@@ -4,6 +4,7 @@ import pytest
 
 from siyu_analytics.domain.conversion import Candidate, Tally, buckets, candidates, turning_point
 from siyu_analytics.domain.intervals import newcombe, wilson
+from siyu_demo.truth.intervals import wilson as truth
 
 
 def test_wilson_of_the_papers_bucket() -> None:
@@ -59,3 +60,11 @@ def test_buckets_are_half_open() -> None:
     tally = {shown: Tally(1, shown % 2) for shown in range(8)}
     found = [(b.from_count, b.to_count, b.persons) for b in buckets(tally, (3, 6))]
     assert found == [(0, 3, 3), (3, 6, 3), (6, 0, 2)]
+
+
+@pytest.mark.parametrize("trials", range(1, 200))
+def test_the_ends_of_the_range_are_exact(trials: int) -> None:
+    assert wilson(0, trials).low == 0.0
+    assert wilson(trials, trials).high == 1.0
+    assert truth(0, trials) == wilson(0, trials)
+    assert truth(trials, trials) == wilson(trials, trials)

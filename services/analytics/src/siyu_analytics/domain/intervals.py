@@ -28,7 +28,10 @@ def wilson(successes: int, trials: int) -> Rate:
     middle = share + squared / (2 * trials)
     spread = Z_95 * sqrt(share * (1 - share) / trials + squared / (4 * trials * trials))
     scale = 1 + squared / trials
-    return Rate(share, max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale))
+    # Exact at the ends, where rounding would leave 2e-17 of 0.
+    low = 0.0 if successes == 0 else max(0.0, (middle - spread) / scale)
+    high = 1.0 if successes == trials else min(1.0, (middle + spread) / scale)
+    return Rate(share, low, high)
 
 
 def newcombe(treated: Rate, control: Rate) -> Rate:
