@@ -52,6 +52,13 @@ def test_the_hold_out_has_its_share_and_is_stable(basis_points):
     assert held_out("p", "c", part, basis_points) == aside & part
 
 
+def test_the_share_itself_is_the_first_bucket_not_held_out():
+    buckets = {number: holdout_bucket("p", "c", number) for number in range(1, 2_001)}
+    number, share = next((one, bucket) for one, bucket in buckets.items() if bucket)
+    assert number not in held_out("p", "c", BitMap([number]), share)
+    assert number in held_out("p", "c", BitMap([number]), share + 1)
+
+
 @given(st.lists(st.tuples(STATES, st.booleans()), max_size=12))
 def test_receipts_never_move_a_send_backwards(reports):
     rank = [SendState.ACCEPTED, SendState.DELIVERED, SendState.READ, SendState.CLICKED]
