@@ -367,6 +367,19 @@ async def test_the_effect_compares_by_intention_to_treat(touch):
     assert await refusal(call(touch.stub.GetEffectReport, request)) == "NO_GOAL"
 
 
+@pytest.mark.parametrize("members", [{1, 2, 3}, set()])
+async def test_without_a_hold_out_there_is_no_effect(touch, members):
+    touch.audiences.members = members
+    campaign = await touch.campaign(holdout_basis_points=0, goal=GOAL)
+    await touch.launch(campaign)
+    touch.effects.significant, touch.effects.difference = True, Rate(0.2, 0.1, 0.3)
+    request = pb.GetEffectReportRequest(project_id="p", campaign_id=campaign.campaign_id)
+    report = await call(touch.stub.GetEffectReport, request)
+    assert report.verdict == "no hold-out, the effect cannot be measured"
+    assert not report.significant
+    assert (report.uplift, report.uplift_low, report.uplift_high) == (0, 0, 0)
+
+
 async def test_explaining_somebody_outside_of_the_audience(touch):
     campaign = await touch.launched()
     standing = await touch.explain(campaign, 99)

@@ -1,10 +1,10 @@
 """Compares those who were touched with those held out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from siyu_kit.clock import Clock
 from siyu_kit.errors import InvalidInput, PreconditionFailed
-from siyu_touch.app.ports import Comparison, EffectQuestion, Effects, Freshness
+from siyu_touch.app.ports import Comparison, EffectQuestion, Effects, Freshness, Rate
 from siyu_touch.app.store import TouchStore
 
 
@@ -19,6 +19,8 @@ class EffectReport:
     @property
     def verdict(self) -> str:
         """The result in words."""
+        if not _measurable(self.comparison):
+            return "no hold-out, the effect cannot be measured"
         if not self.comparison.significant:
             return "no significant difference"
         direction = "more" if self.comparison.difference.value > 0 else "less"
@@ -60,4 +62,12 @@ async def effect_report(
             freshness,
         )
     )
+    if not _measurable(comparison):
+        nothing = Rate(0.0, 0.0, 0.0)
+        comparison = replace(comparison, difference=nothing, significant=False)
     return EffectReport(comparison, from_ms, until)
+
+
+def _measurable(comparison: Comparison) -> bool:
+    """Whether there is anybody on both sides."""
+    return comparison.treated.persons > 0 and comparison.control.persons > 0

@@ -1809,7 +1809,9 @@ class GetEffectReportResponse(_message.Message):
     significant: _builtins.bool
     """Whether the interval leaves out 0."""
     verdict: _builtins.str
-    """Verdict in words; "no significant difference" when the interval covers 0."""
+    """Verdict in words; "no significant difference" when the interval covers 0, "no hold-out, the effect cannot be measured" when
+    nobody was held out or nobody was treated: significant is false then, the uplift and its ends are 0.
+    """
     from_time_ms: _builtins.int
     """Start of the range: the launch, milliseconds UTC."""
     to_time_ms: _builtins.int
