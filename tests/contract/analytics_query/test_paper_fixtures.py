@@ -154,3 +154,23 @@ async def test_vendors_orders(questions: Questions, sequence: Sequence) -> None:
         depths[order] = sum(s.reached.persons for s in answer.total.steps)
     assert depths[pb.FUNNEL_ORDER_STRICT] == sequence.strict
     assert depths[pb.FUNNEL_ORDER_SEQUENTIAL] == sequence.sequential
+
+
+@pytest.mark.parametrize("order", [pb.FUNNEL_ORDER_STRICT, pb.FUNNEL_ORDER_SEQUENTIAL])
+@pytest.mark.parametrize(("late_ms", "reached"), [(0, 1), (1, 0)])
+async def test_the_window_ends_with_its_last_millisecond(
+    questions: Questions, order: pb.FunnelOrder.ValueType, late_ms: int, reached: int
+) -> None:
+    on_time = Sequence("edge", "AB", (("A", 0, ""), ("B", 0, "")), None, 2, 2)
+    first, last = sequence_records(on_time, NINE_MS, "edge")
+    last = last._replace(time=NINE_MS + WINDOW_MS + late_ms)
+    world, _ = world_of([first, last])
+    await questions.load([world])
+    request = pb.QueryFunnelRequest(
+        project_id=world.project,
+        steps=[cpb.EventFilter(event_name="step_A"), cpb.EventFilter(event_name="step_B")],
+        window_ms=WINDOW_MS,
+        order=order,
+    )
+    answer = await questions.rpc.QueryFunnel(request, None)
+    assert [step.reached.persons for step in answer.total.steps] == [1, reached]

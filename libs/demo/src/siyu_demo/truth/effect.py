@@ -13,15 +13,19 @@ class Effect:
     treated: Share
     held_out: Share
     uplift: Share
+    nobody: bool = False
+    """Whether one of the two sides is empty."""
 
     @property
     def significant(self) -> bool:
         """Whether the interval of the difference leaves out 0."""
-        return self.uplift.low > 0 or self.uplift.high < 0
+        return not self.nobody and (self.uplift.low > 0 or self.uplift.high < 0)
 
     @property
     def verdict(self) -> str:
         """The result in words."""
+        if self.nobody:
+            return "no hold-out, the effect cannot be measured"
         if not self.significant:
             return "no significant difference"
         direction = "more" if self.uplift.value > 0 else "less"
@@ -37,4 +41,6 @@ def compare(
     """
     with_it = wilson(len(treated & converted), len(treated))
     without = wilson(len(held_out & converted), len(held_out))
+    if not treated or not held_out:
+        return Effect(with_it, without, Share(0.0, 0.0, 0.0), nobody=True)
     return Effect(with_it, without, newcombe(with_it, without))
