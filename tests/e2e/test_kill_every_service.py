@@ -31,7 +31,7 @@ from siyu_demo.story.chapters import (
 )
 from siyu_demo.story.checks import Comparison
 from siyu_demo.story.push_receiver import TAKEN, PushReceiver
-from siyu_demo.story.stage import PROJECT, Stage
+from siyu_demo.story.stage import PROJECT, Mode, Stage
 from siyu_kit.errors import DomainError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -143,7 +143,7 @@ async def test_every_service_may_die_at_any_time(platform, receiver, monkeypatch
     tokens = platform.credentials.tokens("test", ["admin"], [PROJECT])
     monkeypatch.setattr(arriving, "_live_day", live_day_under_fire)
     async with SiyuClient(targets, tokens) as client:
-        stage = Stage(console, platform, client, receiver, quarter, checks)
+        stage = Stage(console, platform, client, receiver, quarter, checks, Mode())
         for chapter in (arriving, persons, opening_funnel, turning_point, audiences):
             await chapter.tell(stage)
         # Batches that were sent again on purpose are dropped, and counted as such.

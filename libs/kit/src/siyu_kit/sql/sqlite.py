@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -34,8 +35,21 @@ class _Connection(aiosqlite.Connection):
     """
 
     def stop(self) -> asyncio.Future[Any] | None:
+        # Nobody waits: the loop may be closed before the thread has ended.
         self._roll_back()
-        return super().stop()
+        self._running = False
+        self._tx.put_nowait((None, self._close_and_stop))
+        return None
+
+    def __del__(self) -> None:
+        if self._running:  # stopped connections are closed by their thread
+            super().__del__()
+
+    def _close_and_stop(self) -> object:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        return _STOP_RUNNING_SENTINEL
 
     async def close(self) -> None:
         self._roll_back()
