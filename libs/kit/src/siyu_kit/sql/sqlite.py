@@ -43,7 +43,7 @@ class _Connection(aiosqlite.Connection):
 
     def __del__(self) -> None:
         if self._running:  # stopped connections are closed by their thread
-            super().__del__()
+            super().__del__()  # type: ignore[no-untyped-call]
 
     def _close_and_stop(self) -> object:
         if self._connection is not None:
