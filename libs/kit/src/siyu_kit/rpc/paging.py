@@ -61,6 +61,13 @@ def request_digest(request: Message) -> bytes:
     return hashlib.sha256(name + b"\0" + copy.SerializeToString(deterministic=True)).digest()
 
 
+def page_size(asked: int, *, default: int = 100, most: int = 1_000) -> int:
+    """Rows of a page: the default for 0, lowered to the most; InvalidInput when negative."""
+    if asked < 0:
+        raise InvalidInput("FIELD_INVALID", "a page size is not negative", field="page_size")
+    return min(asked or default, most)
+
+
 def _invalid() -> InvalidInput:
     return InvalidInput(
         "PAGE_TOKEN_INVALID", "the page token is not of this request", field="page_token"

@@ -6,8 +6,7 @@ from siyu.event.v1 import membership_change_pb2 as feed_pb
 from siyu.segment.v1 import segment_service_pb2 as pb
 from siyu.segment.v1.segment_service_pb2_grpc import SegmentServiceServicer
 from siyu_kit.clock import Clock
-from siyu_kit.errors import InvalidInput
-from siyu_kit.rpc.paging import PageTokens, request_digest
+from siyu_kit.rpc.paging import PageTokens, page_size, request_digest
 from siyu_segment.app.create_segment import create_segment
 from siyu_segment.app.ports import AsOf, AudienceSource, SegmentStore
 from siyu_segment.app.read_membership import explain_member, read_membership
@@ -69,7 +68,7 @@ class SegmentServicer(SegmentServiceServicer):
     ) -> pb.ListSegmentsResponse:
         digest = request_digest(request)
         after = self._pages.decode(request.page_token, digest).decode()
-        size = _page_size(request.page_size, default=100, most=1_000)
+        size = page_size(request.page_size, default=100, most=1_000)
         page = await self._store.list(request.project_id, after, size)
         token = self._pages.encode(page.next_cursor, digest) if page.next_cursor else ""
         segments = [mapping.to_segment(segment) for segment in page.segments]
@@ -120,7 +119,7 @@ class SegmentServicer(SegmentServiceServicer):
         # The cursor names its run, so that the pages of one listing are of one membership.
         digest = request_digest(request) + membership.run.run_id.encode()
         cursor = self._pages.decode(request.page_token, digest)
-        size = _page_size(request.page_size, default=1_000, most=10_000)
+        size = page_size(request.page_size, default=1_000, most=10_000)
         page, last = page_of(membership.members, int(cursor or b"0"), size)
         return pb.ListSegmentMembersResponse(
             person_nos=page,
@@ -158,7 +157,7 @@ class SegmentServicer(SegmentServiceServicer):
     async def ListMembershipChanges(
         self, request: pb.ListMembershipChangesRequest, context: Any
     ) -> pb.ListMembershipChangesResponse:
-        size = _page_size(request.page_size, default=10, most=100)
+        size = page_size(request.page_size, default=10, most=100)
         page = await self._store.changes(
             request.project_id, request.segment_id, request.after_sequence, size
         )
@@ -171,9 +170,3 @@ class SegmentServicer(SegmentServiceServicer):
         return pb.ListMembershipChangesResponse(
             changes=rows, next_sequence=page.next_sequence, more=page.more
         )
-
-
-def _page_size(asked: int, *, default: int, most: int) -> int:
-    if asked < 0:
-        raise InvalidInput("FIELD_INVALID", "a page size is not negative", field="page_size")
-    return min(asked or default, most)

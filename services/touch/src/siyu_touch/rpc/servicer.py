@@ -12,7 +12,7 @@ from siyu.type.v1.item_result_pb2 import ItemResult
 from siyu_kit.auth.caller import current_caller
 from siyu_kit.clock import Clock
 from siyu_kit.errors import InvalidInput
-from siyu_kit.rpc.paging import PageTokens, request_digest
+from siyu_kit.rpc.paging import PageTokens, page_size, request_digest
 from siyu_kit.rpc.status import item_status
 from siyu_touch.app import manage_campaigns, manage_templates, read_sends
 from siyu_touch.app.effect_report import effect_report
@@ -94,7 +94,7 @@ class TouchServicer(TouchServiceServicer):
     async def ListTemplates(
         self, request: pb.ListTemplatesRequest, context: Any
     ) -> pb.ListTemplatesResponse:
-        after, size = self._cursor(request), _page_size(request.page_size)
+        after, size = self._cursor(request), page_size(request.page_size)
         page = await self._store.templates(request.project_id, after, size)
         templates = [mapping.to_template(template) for template in page.templates]
         token = self._token(request, page.next_cursor)
@@ -139,7 +139,7 @@ class TouchServicer(TouchServiceServicer):
     async def ListCampaigns(
         self, request: pb.ListCampaignsRequest, context: Any
     ) -> pb.ListCampaignsResponse:
-        after, size = self._cursor(request), _page_size(request.page_size)
+        after, size = self._cursor(request), page_size(request.page_size)
         page = await self._store.campaigns(request.project_id, after, size)
         campaigns = [mapping.to_campaign(campaign) for campaign in page.campaigns]
         token = self._token(request, page.next_cursor)
@@ -195,7 +195,7 @@ class TouchServicer(TouchServiceServicer):
         return pb.SetKillSwitchResponse(engaged=request.engaged)
 
     async def ListSends(self, request: pb.ListSendsRequest, context: Any) -> pb.ListSendsResponse:
-        after, size = self._cursor(request), _page_size(request.page_size)
+        after, size = self._cursor(request), page_size(request.page_size)
         state = mapping.chosen(SendState, request.state, "state") if request.state else None
         async with self._store.reading() as unit:
             await unit.catalogue.campaign(request.project_id, request.campaign_id)
@@ -234,7 +234,7 @@ class TouchServicer(TouchServiceServicer):
         )
 
     async def PullInbox(self, request: pb.PullInboxRequest, context: Any) -> pb.PullInboxResponse:
-        size = _page_size(request.page_size, default=20, most=100)
+        size = page_size(request.page_size, default=20, most=100)
         asked = request.identifier
         if not asked.type or not asked.value:
             raise InvalidInput("FIELD_INVALID", "whose inbox?", field="identifier")
@@ -285,9 +285,3 @@ class TouchServicer(TouchServiceServicer):
 
     def _token(self, request: Message, cursor: str) -> str:
         return self._pages.encode(cursor, request_digest(request)) if cursor else ""
-
-
-def _page_size(asked: int, *, default: int = 100, most: int = 1_000) -> int:
-    if asked < 0:
-        raise InvalidInput("FIELD_INVALID", "a page size is not negative", field="page_size")
-    return min(asked or default, most)
