@@ -42,8 +42,9 @@ class _Connection(aiosqlite.Connection):
         return None
 
     def __del__(self) -> None:
-        if self._running:  # stopped connections are closed by their thread
-            super().__del__()  # type: ignore[no-untyped-call]
+        # One dropped while it was opened or used by a cancelled task is closed by its thread.
+        if self._running and self._connection is not None:
+            self.stop()
 
     def _close_and_stop(self) -> object:
         if self._connection is not None:
