@@ -22,29 +22,32 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from siyu.analytics.v1 import attribute_pb2 as siyu_dot_analytics_dot_v1_dot_attribute__pb2
+from siyu.analytics.v1 import attribution_pb2 as siyu_dot_analytics_dot_v1_dot_attribution__pb2
+from siyu.analytics.v1 import channel_pb2 as siyu_dot_analytics_dot_v1_dot_channel__pb2
+from siyu.analytics.v1 import distribution_pb2 as siyu_dot_analytics_dot_v1_dot_distribution__pb2
+from siyu.analytics.v1 import formula_pb2 as siyu_dot_analytics_dot_v1_dot_formula__pb2
+from siyu.analytics.v1 import heatmap_pb2 as siyu_dot_analytics_dot_v1_dot_heatmap__pb2
+from siyu.analytics.v1 import interval_pb2 as siyu_dot_analytics_dot_v1_dot_interval__pb2
+from siyu.analytics.v1 import ltv_pb2 as siyu_dot_analytics_dot_v1_dot_ltv__pb2
+from siyu.analytics.v1 import path_pb2 as siyu_dot_analytics_dot_v1_dot_path__pb2
+from siyu.analytics.v1 import question_pb2 as siyu_dot_analytics_dot_v1_dot_question__pb2
+from siyu.analytics.v1 import realtime_pb2 as siyu_dot_analytics_dot_v1_dot_realtime__pb2
+from siyu.analytics.v1 import retention_pb2 as siyu_dot_analytics_dot_v1_dot_retention__pb2
+from siyu.analytics.v1 import session_pb2 as siyu_dot_analytics_dot_v1_dot_session__pb2
 from siyu.condition.v1 import condition_pb2 as siyu_dot_condition_dot_v1_dot_condition__pb2
 from siyu.condition.v1 import explanation_pb2 as siyu_dot_condition_dot_v1_dot_explanation__pb2
 from siyu.type.v1 import result_key_pb2 as siyu_dot_type_dot_v1_dot_result__key__pb2
 from siyu.type.v1 import security_pb2 as siyu_dot_type_dot_v1_dot_security__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)siyu/analytics/v1/analytics_service.proto\x12\x11siyu.analytics.v1\x1a!siyu/condition/v1/condition.proto\x1a#siyu/condition/v1/explanation.proto\x1a\x1dsiyu/type/v1/result_key.proto\x1a\x1bsiyu/type/v1/security.proto\"\xb9\x01\n\x05Scope\x12\x14\n\x0c\x66rom_time_ms\x18\x01 \x01(\x03\x12\x12\n\nto_time_ms\x18\x02 \x01(\x03\x12\x15\n\ras_of_time_ms\x18\x03 \x01(\x03\x12\x14\n\x04zone\x18\x04 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x07persons\x18\x05 \x01(\x0b\x32\x1c.siyu.condition.v1.Condition\x12*\n\tfreshness\x18\x06 \x01(\x0b\x32\x17.siyu.type.v1.Freshness\"[\n\tBreakdown\x12 \n\x0e\x65vent_property\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01H\x00\x12\x17\n\x05trait\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01H\x00\x12\r\n\x05limit\x18\x03 \x01(\rB\x04\n\x02\x62y\"H\n\x05Group\x12\x1f\n\x05value\x18\x01 \x01(\tB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12\x0f\n\x07missing\x18\x02 \x01(\x08\x12\r\n\x05other\x18\x03 \x01(\x08\".\n\x04\x43\x65ll\x12\x0f\n\x07persons\x18\x01 \x01(\x04\x12\x15\n\x05token\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"\xbd\x02\n\x12QueryEventsRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\'\n\x05scope\x18\x02 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12-\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12\x33\n\x0bgranularity\x18\x04 \x01(\x0e\x32\x1e.siyu.analytics.v1.Granularity\x12/\n\tbreakdown\x18\x05 \x01(\x0b\x32\x1c.siyu.analytics.v1.Breakdown\x12+\n\x07measure\x18\x06 \x01(\x0e\x32\x1a.siyu.analytics.v1.Measure\x12 \n\x10measure_property\x18\x07 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"\x9e\x01\n\x08\x45ventRow\x12\x0f\n\x07time_ms\x18\x01 \x01(\x03\x12\'\n\x05group\x18\x02 \x01(\x0b\x32\x18.siyu.analytics.v1.Group\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x12%\n\x04\x63\x65ll\x18\x04 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12!\n\x07measure\x18\x05 \x01(\tB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\"\xbb\x01\n\x13QueryEventsResponse\x12)\n\x04rows\x18\x01 \x03(\x0b\x32\x1b.siyu.analytics.v1.EventRow\x12*\n\x05total\x18\x02 \x01(\x0b\x32\x1b.siyu.analytics.v1.EventRow\x12\'\n\x05scope\x18\x03 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\xfb\x01\n\x12QueryFunnelRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\'\n\x05scope\x18\x02 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12-\n\x05steps\x18\x03 \x03(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12\x11\n\twindow_ms\x18\x04 \x01(\x03\x12-\n\x05order\x18\x05 \x01(\x0e\x32\x1e.siyu.analytics.v1.FunnelOrder\x12/\n\tbreakdown\x18\x06 \x01(\x0b\x32\x1c.siyu.analytics.v1.Breakdown\"\x96\x01\n\nFunnelStep\x12(\n\x07reached\x18\x01 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12%\n\x04lost\x18\x02 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12\x11\n\tstep_rate\x18\x03 \x01(\x01\x12\x16\n\tmedian_ms\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x0c\n\n_median_ms\"z\n\x0b\x46unnelGroup\x12\'\n\x05group\x18\x01 \x01(\x0b\x32\x18.siyu.analytics.v1.Group\x12,\n\x05steps\x18\x02 \x03(\x0b\x32\x1d.siyu.analytics.v1.FunnelStep\x12\x14\n\x0coverall_rate\x18\x03 \x01(\x01\"\xd4\x01\n\x13QueryFunnelResponse\x12-\n\x05total\x18\x01 \x01(\x0b\x32\x1e.siyu.analytics.v1.FunnelGroup\x12.\n\x06groups\x18\x02 \x03(\x0b\x32\x1e.siyu.analytics.v1.FunnelGroup\x12\x38\n\teffective\x18\x03 \x01(\x0b\x32%.siyu.analytics.v1.QueryFunnelRequest\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\xcf\x01\n\x14\x43onversionDefinition\x12\'\n\x05scope\x18\x01 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12-\n\x05start\x18\x02 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12,\n\x04goal\x18\x03 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12\x31\n\tbehaviour\x18\x04 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\"\x81\x01\n\x16QueryConversionRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12;\n\ndefinition\x18\x02 \x01(\x0b\x32\'.siyu.analytics.v1.ConversionDefinition\x12\x0e\n\x06\x62ounds\x18\x03 \x03(\r\"0\n\x04Rate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\"\xb5\x01\n\x10\x43onversionBucket\x12\x12\n\nfrom_count\x18\x01 \x01(\r\x12\x10\n\x08to_count\x18\x02 \x01(\r\x12(\n\x07persons\x18\x03 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12*\n\tconverted\x18\x04 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12%\n\x04rate\x18\x05 \x01(\x0b\x32\x17.siyu.analytics.v1.Rate\"\xb3\x01\n\x17QueryConversionResponse\x12\x34\n\x07\x62uckets\x18\x01 \x03(\x0b\x32#.siyu.analytics.v1.ConversionBucket\x12<\n\teffective\x18\x02 \x01(\x0b\x32).siyu.analytics.v1.QueryConversionRequest\x12$\n\x03key\x18\x03 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\x81\x01\n\x17\x46indTurningPointRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12;\n\ndefinition\x18\x02 \x01(\x0b\x32\'.siyu.analytics.v1.ConversionDefinition\x12\r\n\x05max_k\x18\x03 \x01(\r\"\x8d\x01\n\x15TurningPointCandidate\x12\t\n\x01k\x18\x01 \x01(\r\x12\x15\n\rtrue_positive\x18\x02 \x01(\x04\x12\x16\n\x0e\x66\x61lse_positive\x18\x03 \x01(\x04\x12\x16\n\x0e\x66\x61lse_negative\x18\x04 \x01(\x04\x12\x15\n\rtrue_negative\x18\x05 \x01(\x04\x12\x0b\n\x03phi\x18\x06 \x01(\x01\"\xc8\x01\n\x18\x46indTurningPointResponse\x12\t\n\x01k\x18\x01 \x01(\r\x12<\n\ncandidates\x18\x02 \x03(\x0b\x32(.siyu.analytics.v1.TurningPointCandidate\x12=\n\teffective\x18\x03 \x01(\x0b\x32*.siyu.analytics.v1.FindTurningPointRequest\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"{\n\x12ListMembersRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1a\n\ncell_token\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x1a\n\npage_token\x18\x04 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"6\n\x06Member\x12\x11\n\tperson_no\x18\x01 \x01(\r\x12\x19\n\tperson_id\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"\x97\x01\n\x13ListMembersResponse\x12*\n\x07members\x18\x01 \x03(\x0b\x32\x19.siyu.analytics.v1.Member\x12\x1f\n\x0fnext_page_token\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\r\n\x05total\x18\x03 \x01(\x04\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\xbf\x01\n\x17\x45valuateAudienceRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12/\n\tcondition\x18\x02 \x01(\x0b\x32\x1c.siyu.condition.v1.Condition\x12\x15\n\ras_of_time_ms\x18\x03 \x01(\x03\x12\x14\n\x04zone\x18\x04 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12*\n\tfreshness\x18\x05 \x01(\x0b\x32\x17.siyu.type.v1.Freshness\"}\n\x18\x45valuateAudienceResponse\x12\x16\n\x06\x62itmap\x18\x01 \x01(\x0c\x42\x06\xb2\xbb\x18\x02\x08\x01\x12\x0f\n\x07persons\x18\x02 \x01(\x04\x12\x12\n\npopulation\x18\x03 \x01(\x04\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\xd1\x01\n\x16\x45xplainAudienceRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12/\n\tcondition\x18\x02 \x01(\x0b\x32\x1c.siyu.condition.v1.Condition\x12\x11\n\tperson_no\x18\x03 \x01(\r\x12\x15\n\ras_of_time_ms\x18\x04 \x01(\x03\x12\x14\n\x04zone\x18\x05 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12*\n\tfreshness\x18\x06 \x01(\x0b\x32\x17.siyu.type.v1.Freshness\"\x82\x01\n\x17\x45xplainAudienceResponse\x12\x0e\n\x06member\x18\x01 \x01(\x08\x12\x31\n\x05nodes\x18\x02 \x03(\x0b\x32\".siyu.condition.v1.NodeExplanation\x12$\n\x03key\x18\x03 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\xc9\x01\n\x14\x43ompareGroupsRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1e\n\x0etreated_bitmap\x18\x02 \x01(\x0c\x42\x06\xb2\xbb\x18\x02\x08\x01\x12\x1e\n\x0e\x63ontrol_bitmap\x18\x03 \x01(\x0c\x42\x06\xb2\xbb\x18\x02\x08\x01\x12\'\n\x05scope\x18\x04 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12,\n\x04goal\x18\x05 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\"\x8b\x01\n\x0cGroupOutcome\x12(\n\x07persons\x18\x01 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12*\n\tconverted\x18\x02 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12%\n\x04rate\x18\x03 \x01(\x0b\x32\x17.siyu.analytics.v1.Rate\"\xe3\x01\n\x15\x43ompareGroupsResponse\x12\x30\n\x07treated\x18\x01 \x01(\x0b\x32\x1f.siyu.analytics.v1.GroupOutcome\x12\x30\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x1f.siyu.analytics.v1.GroupOutcome\x12+\n\ndifference\x18\x03 \x01(\x0b\x32\x17.siyu.analytics.v1.Rate\x12\x13\n\x0bsignificant\x18\x04 \x01(\x08\x12$\n\x03key\x18\x05 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"1\n\x13GetWatermarkRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"\x92\x01\n\x14GetWatermarkResponse\x12\x10\n\x08\x62\x61tch_no\x18\x01 \x01(\x04\x12\x19\n\x11identity_sequence\x18\x02 \x01(\x04\x12\x18\n\x10profile_sequence\x18\x03 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x04 \x01(\x04\x12\x12\n\nduplicates\x18\x05 \x01(\x04\x12\x0f\n\x07persons\x18\x06 \x01(\x04*U\n\x0bGranularity\x12\x1b\n\x17GRANULARITY_UNSPECIFIED\x10\x00\x12\x14\n\x10GRANULARITY_HOUR\x10\x01\x12\x13\n\x0fGRANULARITY_DAY\x10\x02*H\n\x07Measure\x12\x17\n\x13MEASURE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMEASURE_SUM\x10\x01\x12\x13\n\x0fMEASURE_AVERAGE\x10\x02*a\n\x0b\x46unnelOrder\x12\x1c\n\x18\x46UNNEL_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46UNNEL_ORDER_SEQUENTIAL\x10\x01\x12\x17\n\x13\x46UNNEL_ORDER_STRICT\x10\x02\x32\x98\t\n\x10\x41nalyticsService\x12v\n\x0bQueryEvents\x12%.siyu.analytics.v1.QueryEventsRequest\x1a&.siyu.analytics.v1.QueryEventsResponse\"\x18\x90\x02\x01\xaa\xbb\x18\x11\n\x0f\x61nalytics.query\x12v\n\x0bQueryFunnel\x12%.siyu.analytics.v1.QueryFunnelRequest\x1a&.siyu.analytics.v1.QueryFunnelResponse\"\x18\x90\x02\x01\xaa\xbb\x18\x11\n\x0f\x61nalytics.query\x12\x82\x01\n\x0fQueryConversion\x12).siyu.analytics.v1.QueryConversionRequest\x1a*.siyu.analytics.v1.QueryConversionResponse\"\x18\x90\x02\x01\xaa\xbb\x18\x11\n\x0f\x61nalytics.query\x12\x85\x01\n\x10\x46indTurningPoint\x12*.siyu.analytics.v1.FindTurningPointRequest\x1a+.siyu.analytics.v1.FindTurningPointResponse\"\x18\x90\x02\x01\xaa\xbb\x18\x11\n\x0f\x61nalytics.query\x12z\n\x0bListMembers\x12%.siyu.analytics.v1.ListMembersRequest\x1a&.siyu.analytics.v1.ListMembersResponse\"\x1c\x90\x02\x01\xaa\xbb\x18\x15\n\x11\x61nalytics.members\x10\x02\x12\x88\x01\n\x10\x45valuateAudience\x12*.siyu.analytics.v1.EvaluateAudienceRequest\x1a+.siyu.analytics.v1.EvaluateAudienceResponse\"\x1b\x90\x02\x01\xaa\xbb\x18\x14\n\x12\x61nalytics.audience\x12\x86\x01\n\x0f\x45xplainAudience\x12).siyu.analytics.v1.ExplainAudienceRequest\x1a*.siyu.analytics.v1.ExplainAudienceResponse\"\x1c\x90\x02\x01\xaa\xbb\x18\x15\n\x11\x61nalytics.members\x10\x02\x12|\n\rCompareGroups\x12\'.siyu.analytics.v1.CompareGroupsRequest\x1a(.siyu.analytics.v1.CompareGroupsResponse\"\x18\x90\x02\x01\xaa\xbb\x18\x11\n\x0f\x61nalytics.query\x12y\n\x0cGetWatermark\x12&.siyu.analytics.v1.GetWatermarkRequest\x1a\'.siyu.analytics.v1.GetWatermarkResponse\"\x18\x90\x02\x01\xaa\xbb\x18\x11\n\x0f\x61nalytics.queryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)siyu/analytics/v1/analytics_service.proto\x12\x11siyu.analytics.v1\x1a!siyu/analytics/v1/attribute.proto\x1a#siyu/analytics/v1/attribution.proto\x1a\x1fsiyu/analytics/v1/channel.proto\x1a$siyu/analytics/v1/distribution.proto\x1a\x1fsiyu/analytics/v1/formula.proto\x1a\x1fsiyu/analytics/v1/heatmap.proto\x1a siyu/analytics/v1/interval.proto\x1a\x1bsiyu/analytics/v1/ltv.proto\x1a\x1csiyu/analytics/v1/path.proto\x1a siyu/analytics/v1/question.proto\x1a siyu/analytics/v1/realtime.proto\x1a!siyu/analytics/v1/retention.proto\x1a\x1fsiyu/analytics/v1/session.proto\x1a!siyu/condition/v1/condition.proto\x1a#siyu/condition/v1/explanation.proto\x1a\x1dsiyu/type/v1/result_key.proto\x1a\x1bsiyu/type/v1/security.proto\"\x8e\x03\n\x12QueryEventsRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\'\n\x05scope\x18\x02 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12-\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12\x33\n\x0bgranularity\x18\x04 \x01(\x0e\x32\x1e.siyu.analytics.v1.Granularity\x12/\n\tbreakdown\x18\x05 \x01(\x0b\x32\x1c.siyu.analytics.v1.Breakdown\x12+\n\x07measure\x18\x06 \x01(\x0e\x32\x1a.siyu.analytics.v1.Measure\x12 \n\x10measure_property\x18\x07 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x31\n\ncomparison\x18\x08 \x01(\x0e\x32\x1d.siyu.analytics.v1.Comparison\x12\x1c\n\x14\x63ompare_from_time_ms\x18\t \x01(\x03\"\x9e\x01\n\x08\x45ventRow\x12\x0f\n\x07time_ms\x18\x01 \x01(\x03\x12\'\n\x05group\x18\x02 \x01(\x0b\x32\x18.siyu.analytics.v1.Group\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x12%\n\x04\x63\x65ll\x18\x04 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12!\n\x07measure\x18\x05 \x01(\tB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\"\xa4\x02\n\x13QueryEventsResponse\x12)\n\x04rows\x18\x01 \x03(\x0b\x32\x1b.siyu.analytics.v1.EventRow\x12*\n\x05total\x18\x02 \x01(\x0b\x32\x1b.siyu.analytics.v1.EventRow\x12\'\n\x05scope\x18\x03 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\x12\x32\n\rcompared_rows\x18\x05 \x03(\x0b\x32\x1b.siyu.analytics.v1.EventRow\x12\x33\n\x0e\x63ompared_total\x18\x06 \x01(\x0b\x32\x1b.siyu.analytics.v1.EventRow\"d\n\x0f\x46unnelExclusion\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12\x11\n\tfrom_step\x18\x02 \x01(\r\x12\x0f\n\x07to_step\x18\x03 \x01(\r\"\xe5\x03\n\x12QueryFunnelRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\'\n\x05scope\x18\x02 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12-\n\x05steps\x18\x03 \x03(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12\x11\n\twindow_ms\x18\x04 \x01(\x03\x12-\n\x05order\x18\x05 \x01(\x0e\x32\x1e.siyu.analytics.v1.FunnelOrder\x12/\n\tbreakdown\x18\x06 \x01(\x0b\x32\x1c.siyu.analytics.v1.Breakdown\x12/\n\x06preset\x18\x07 \x01(\x0e\x32\x1f.siyu.analytics.v1.FunnelPreset\x12\x16\n\x0e\x62reakdown_step\x18\x08 \x01(\r\x12\x36\n\nexclusions\x18\t \x03(\x0b\x32\".siyu.analytics.v1.FunnelExclusion\x12\x1d\n\rsame_property\x18\n \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x19\n\x11\x63onvert_bounds_ms\x18\x0b \x03(\x03\x12-\n\x05trend\x18\x0c \x01(\x0e\x32\x1e.siyu.analytics.v1.Granularity\"\x96\x01\n\nFunnelStep\x12(\n\x07reached\x18\x01 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12%\n\x04lost\x18\x02 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12\x11\n\tstep_rate\x18\x03 \x01(\x01\x12\x16\n\tmedian_ms\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x0c\n\n_median_ms\"Y\n\rConvertBucket\x12\x0f\n\x07\x66rom_ms\x18\x01 \x01(\x03\x12\r\n\x05to_ms\x18\x02 \x01(\x03\x12(\n\x07persons\x18\x03 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\"\xaa\x02\n\x0b\x46unnelGroup\x12\'\n\x05group\x18\x01 \x01(\x0b\x32\x18.siyu.analytics.v1.Group\x12,\n\x05steps\x18\x02 \x03(\x0b\x32\x1d.siyu.analytics.v1.FunnelStep\x12\x14\n\x0coverall_rate\x18\x03 \x01(\x01\x12\x1e\n\x11\x63onvert_median_ms\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x63onvert_mean_ms\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x33\n\thistogram\x18\x06 \x03(\x0b\x32 .siyu.analytics.v1.ConvertBucket\x12\x11\n\tperiod_ms\x18\x07 \x01(\x03\x42\x14\n\x12_convert_median_msB\x12\n\x10_convert_mean_ms\"\x83\x02\n\x13QueryFunnelResponse\x12-\n\x05total\x18\x01 \x01(\x0b\x32\x1e.siyu.analytics.v1.FunnelGroup\x12.\n\x06groups\x18\x02 \x03(\x0b\x32\x1e.siyu.analytics.v1.FunnelGroup\x12\x38\n\teffective\x18\x03 \x01(\x0b\x32%.siyu.analytics.v1.QueryFunnelRequest\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\x12-\n\x05trend\x18\x05 \x03(\x0b\x32\x1e.siyu.analytics.v1.FunnelGroup\"\xcf\x01\n\x14\x43onversionDefinition\x12\'\n\x05scope\x18\x01 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12-\n\x05start\x18\x02 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12,\n\x04goal\x18\x03 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12\x31\n\tbehaviour\x18\x04 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\"\x81\x01\n\x16QueryConversionRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12;\n\ndefinition\x18\x02 \x01(\x0b\x32\'.siyu.analytics.v1.ConversionDefinition\x12\x0e\n\x06\x62ounds\x18\x03 \x03(\r\"\xb5\x01\n\x10\x43onversionBucket\x12\x12\n\nfrom_count\x18\x01 \x01(\r\x12\x10\n\x08to_count\x18\x02 \x01(\r\x12(\n\x07persons\x18\x03 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12*\n\tconverted\x18\x04 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12%\n\x04rate\x18\x05 \x01(\x0b\x32\x17.siyu.analytics.v1.Rate\"\xb3\x01\n\x17QueryConversionResponse\x12\x34\n\x07\x62uckets\x18\x01 \x03(\x0b\x32#.siyu.analytics.v1.ConversionBucket\x12<\n\teffective\x18\x02 \x01(\x0b\x32).siyu.analytics.v1.QueryConversionRequest\x12$\n\x03key\x18\x03 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\x81\x01\n\x17\x46indTurningPointRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12;\n\ndefinition\x18\x02 \x01(\x0b\x32\'.siyu.analytics.v1.ConversionDefinition\x12\r\n\x05max_k\x18\x03 \x01(\r\"\x8d\x01\n\x15TurningPointCandidate\x12\t\n\x01k\x18\x01 \x01(\r\x12\x15\n\rtrue_positive\x18\x02 \x01(\x04\x12\x16\n\x0e\x66\x61lse_positive\x18\x03 \x01(\x04\x12\x16\n\x0e\x66\x61lse_negative\x18\x04 \x01(\x04\x12\x15\n\rtrue_negative\x18\x05 \x01(\x04\x12\x0b\n\x03phi\x18\x06 \x01(\x01\"\xc8\x01\n\x18\x46indTurningPointResponse\x12\t\n\x01k\x18\x01 \x01(\r\x12<\n\ncandidates\x18\x02 \x03(\x0b\x32(.siyu.analytics.v1.TurningPointCandidate\x12=\n\teffective\x18\x03 \x01(\x0b\x32*.siyu.analytics.v1.FindTurningPointRequest\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"{\n\x12ListMembersRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1a\n\ncell_token\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x1a\n\npage_token\x18\x04 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"6\n\x06Member\x12\x11\n\tperson_no\x18\x01 \x01(\r\x12\x19\n\tperson_id\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"\x97\x01\n\x13ListMembersResponse\x12*\n\x07members\x18\x01 \x03(\x0b\x32\x19.siyu.analytics.v1.Member\x12\x1f\n\x0fnext_page_token\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\r\n\x05total\x18\x03 \x01(\x04\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\xbf\x01\n\x17\x45valuateAudienceRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12/\n\tcondition\x18\x02 \x01(\x0b\x32\x1c.siyu.condition.v1.Condition\x12\x15\n\ras_of_time_ms\x18\x03 \x01(\x03\x12\x14\n\x04zone\x18\x04 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12*\n\tfreshness\x18\x05 \x01(\x0b\x32\x17.siyu.type.v1.Freshness\"}\n\x18\x45valuateAudienceResponse\x12\x16\n\x06\x62itmap\x18\x01 \x01(\x0c\x42\x06\xb2\xbb\x18\x02\x08\x01\x12\x0f\n\x07persons\x18\x02 \x01(\x04\x12\x12\n\npopulation\x18\x03 \x01(\x04\x12$\n\x03key\x18\x04 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\xd1\x01\n\x16\x45xplainAudienceRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12/\n\tcondition\x18\x02 \x01(\x0b\x32\x1c.siyu.condition.v1.Condition\x12\x11\n\tperson_no\x18\x03 \x01(\r\x12\x15\n\ras_of_time_ms\x18\x04 \x01(\x03\x12\x14\n\x04zone\x18\x05 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12*\n\tfreshness\x18\x06 \x01(\x0b\x32\x17.siyu.type.v1.Freshness\"\x82\x01\n\x17\x45xplainAudienceResponse\x12\x0e\n\x06member\x18\x01 \x01(\x08\x12\x31\n\x05nodes\x18\x02 \x03(\x0b\x32\".siyu.condition.v1.NodeExplanation\x12$\n\x03key\x18\x03 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"\xc9\x01\n\x14\x43ompareGroupsRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1e\n\x0etreated_bitmap\x18\x02 \x01(\x0c\x42\x06\xb2\xbb\x18\x02\x08\x01\x12\x1e\n\x0e\x63ontrol_bitmap\x18\x03 \x01(\x0c\x42\x06\xb2\xbb\x18\x02\x08\x01\x12\'\n\x05scope\x18\x04 \x01(\x0b\x32\x18.siyu.analytics.v1.Scope\x12,\n\x04goal\x18\x05 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\"\x8b\x01\n\x0cGroupOutcome\x12(\n\x07persons\x18\x01 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12*\n\tconverted\x18\x02 \x01(\x0b\x32\x17.siyu.analytics.v1.Cell\x12%\n\x04rate\x18\x03 \x01(\x0b\x32\x17.siyu.analytics.v1.Rate\"\xe3\x01\n\x15\x43ompareGroupsResponse\x12\x30\n\x07treated\x18\x01 \x01(\x0b\x32\x1f.siyu.analytics.v1.GroupOutcome\x12\x30\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x1f.siyu.analytics.v1.GroupOutcome\x12+\n\ndifference\x18\x03 \x01(\x0b\x32\x17.siyu.analytics.v1.Rate\x12\x13\n\x0bsignificant\x18\x04 \x01(\x08\x12$\n\x03key\x18\x05 \x01(\x0b\x32\x17.siyu.type.v1.ResultKey\"1\n\x13GetWatermarkRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"\x92\x01\n\x14GetWatermarkResponse\x12\x10\n\x08\x62\x61tch_no\x18\x01 \x01(\x04\x12\x19\n\x11identity_sequence\x18\x02 \x01(\x04\x12\x18\n\x10profile_sequence\x18\x03 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x04 \x01(\x04\x12\x12\n\nduplicates\x18\x05 \x01(\x04\x12\x0f\n\x07persons\x18\x06 \x01(\x04\"6\n\x18GetReconciliationRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"5\n\x0cRefusedCount\x12\x16\n\x06reason\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\"\xad\x02\n\x19GetReconciliationResponse\x12\x10\n\x08received\x18\x01 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x04\x12\x30\n\x07refused\x18\x03 \x03(\x0b\x32\x1f.siyu.analytics.v1.RefusedCount\x12\x0e\n\x06stored\x18\x04 \x01(\x04\x12\x12\n\nduplicates\x18\x05 \x01(\x04\x12\x0e\n\x06passed\x18\x06 \x01(\x04\x12\x15\n\rdead_lettered\x18\x07 \x01(\x04\x12\x10\n\x08replayed\x18\x08 \x01(\x04\x12\x0f\n\x07pending\x18\t \x01(\x04\x12\x0c\n\x04lost\x18\n \x01(\x04\x12\x13\n\x0bunaccounted\x18\x0b \x01(\x04\x12\x10\n\x08\x62\x61lanced\x18\x0c \x01(\x08\x12\x17\n\x0fsettled_time_ms\x18\r \x01(\x03*\xbb\x01\n\x07Measure\x12\x17\n\x13MEASURE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMEASURE_SUM\x10\x01\x12\x13\n\x0fMEASURE_AVERAGE\x10\x02\x12\x0f\n\x0bMEASURE_MAX\x10\x03\x12\x0f\n\x0bMEASURE_MIN\x10\x04\x12\x1a\n\x16MEASURE_SUM_PER_PERSON\x10\x05\x12\x14\n\x10MEASURE_DISTINCT\x10\x06\x12\x1d\n\x19MEASURE_EVENTS_PER_PERSON\x10\x07*r\n\nComparison\x12\x1a\n\x16\x43OMPARISON_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43OMPARISON_PREVIOUS\x10\x01\x12\x18\n\x14\x43OMPARISON_LAST_YEAR\x10\x02\x12\x15\n\x11\x43OMPARISON_CUSTOM\x10\x03*\xdb\x01\n\x0b\x46unnelOrder\x12\x1c\n\x18\x46UNNEL_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46UNNEL_ORDER_SEQUENTIAL\x10\x01\x12\x17\n\x13\x46UNNEL_ORDER_STRICT\x10\x02\x12\x1d\n\x19\x46UNNEL_ORDER_STRICT_DEDUP\x10\x03\x12\x1a\n\x16\x46UNNEL_ORDER_ANY_ORDER\x10\x04\x12#\n\x1f\x46UNNEL_ORDER_GROWINGIO_TOLERANT\x10\x05\x12\x18\n\x14\x46UNNEL_ORDER_NEAREST\x10\x06*\x97\x01\n\x0c\x46unnelPreset\x12\x1d\n\x19\x46UNNEL_PRESET_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46UNNEL_PRESET_ARK\x10\x01\x12\x19\n\x15\x46UNNEL_PRESET_SENSORS\x10\x02\x12\x1b\n\x17\x46UNNEL_PRESET_GROWINGIO\x10\x03\x12\x19\n\x15\x46UNNEL_PRESET_POSTHOG\x10\x04\x32\xbc\x16\n\x10\x41nalyticsService\x12x\n\x0bQueryEvents\x12%.siyu.analytics.v1.QueryEventsRequest\x1a&.siyu.analytics.v1.QueryEventsResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12{\n\x0cQueryFormula\x12&.siyu.analytics.v1.QueryFormulaRequest\x1a\'.siyu.analytics.v1.QueryFormulaResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12x\n\x0bQueryFunnel\x12%.siyu.analytics.v1.QueryFunnelRequest\x1a&.siyu.analytics.v1.QueryFunnelResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12\x84\x01\n\x0fQueryConversion\x12).siyu.analytics.v1.QueryConversionRequest\x1a*.siyu.analytics.v1.QueryConversionResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12\x87\x01\n\x10\x46indTurningPoint\x12*.siyu.analytics.v1.FindTurningPointRequest\x1a+.siyu.analytics.v1.FindTurningPointResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12\x81\x01\n\x0eQueryRetention\x12(.siyu.analytics.v1.QueryRetentionRequest\x1a).siyu.analytics.v1.QueryRetentionResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12~\n\rQueryInterval\x12\'.siyu.analytics.v1.QueryIntervalRequest\x1a(.siyu.analytics.v1.QueryIntervalResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12\x8a\x01\n\x11QueryDistribution\x12+.siyu.analytics.v1.QueryDistributionRequest\x1a,.siyu.analytics.v1.QueryDistributionResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12~\n\rQuerySessions\x12\'.siyu.analytics.v1.QuerySessionsRequest\x1a(.siyu.analytics.v1.QuerySessionsResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12u\n\nQueryPaths\x12$.siyu.analytics.v1.QueryPathsRequest\x1a%.siyu.analytics.v1.QueryPathsResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12\x87\x01\n\x10QueryAttribution\x12*.siyu.analytics.v1.QueryAttributionRequest\x1a+.siyu.analytics.v1.QueryAttributionResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12\x84\x01\n\x0fQueryAttributes\x12).siyu.analytics.v1.QueryAttributesRequest\x1a*.siyu.analytics.v1.QueryAttributesResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12o\n\x08QueryLtv\x12\".siyu.analytics.v1.QueryLtvRequest\x1a#.siyu.analytics.v1.QueryLtvResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12~\n\rQueryChannels\x12\'.siyu.analytics.v1.QueryChannelsRequest\x1a(.siyu.analytics.v1.QueryChannelsResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12{\n\x0cQueryHeatmap\x12&.siyu.analytics.v1.QueryHeatmapRequest\x1a\'.siyu.analytics.v1.QueryHeatmapResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12\x82\x01\n\rQueryRealtime\x12\'.siyu.analytics.v1.QueryRealtimeRequest\x1a(.siyu.analytics.v1.QueryRealtimeResponse\"\x1e\x90\x02\x01\xaa\xbb\x18\x17\n\x11\x61nalytics.members\x10\x02 \x02\x12|\n\x0bListMembers\x12%.siyu.analytics.v1.ListMembersRequest\x1a&.siyu.analytics.v1.ListMembersResponse\"\x1e\x90\x02\x01\xaa\xbb\x18\x17\n\x11\x61nalytics.members\x10\x02 \x02\x12\x8a\x01\n\x10\x45valuateAudience\x12*.siyu.analytics.v1.EvaluateAudienceRequest\x1a+.siyu.analytics.v1.EvaluateAudienceResponse\"\x1d\x90\x02\x01\xaa\xbb\x18\x16\n\x12\x61nalytics.audience \x02\x12\x88\x01\n\x0f\x45xplainAudience\x12).siyu.analytics.v1.ExplainAudienceRequest\x1a*.siyu.analytics.v1.ExplainAudienceResponse\"\x1e\x90\x02\x01\xaa\xbb\x18\x17\n\x11\x61nalytics.members\x10\x02 \x02\x12~\n\rCompareGroups\x12\'.siyu.analytics.v1.CompareGroupsRequest\x1a(.siyu.analytics.v1.CompareGroupsResponse\"\x1a\x90\x02\x01\xaa\xbb\x18\x13\n\x0f\x61nalytics.query \x02\x12y\n\x0cGetWatermark\x12&.siyu.analytics.v1.GetWatermarkRequest\x1a\'.siyu.analytics.v1.GetWatermarkResponse\"\x18\x90\x02\x01\xaa\xbb\x18\x11\n\x0f\x61nalytics.query\x12\x88\x01\n\x11GetReconciliation\x12+.siyu.analytics.v1.GetReconciliationRequest\x1a,.siyu.analytics.v1.GetReconciliationResponse\"\x18\x90\x02\x01\xaa\xbb\x18\x11\n\x0f\x61nalytics.queryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'siyu.analytics.v1.analytics_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCOPE'].fields_by_name['zone']._loaded_options = None
-  _globals['_SCOPE'].fields_by_name['zone']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_BREAKDOWN'].fields_by_name['event_property']._loaded_options = None
-  _globals['_BREAKDOWN'].fields_by_name['event_property']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_BREAKDOWN'].fields_by_name['trait']._loaded_options = None
-  _globals['_BREAKDOWN'].fields_by_name['trait']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_GROUP'].fields_by_name['value']._loaded_options = None
-  _globals['_GROUP'].fields_by_name['value']._serialized_options = b'\262\273\030\014\010\002\032\010analysis'
-  _globals['_CELL'].fields_by_name['token']._loaded_options = None
-  _globals['_CELL'].fields_by_name['token']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_QUERYEVENTSREQUEST'].fields_by_name['project_id']._loaded_options = None
   _globals['_QUERYEVENTSREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_QUERYEVENTSREQUEST'].fields_by_name['measure_property']._loaded_options = None
@@ -53,6 +56,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTROW'].fields_by_name['measure']._serialized_options = b'\262\273\030\014\010\002\032\010analysis'
   _globals['_QUERYFUNNELREQUEST'].fields_by_name['project_id']._loaded_options = None
   _globals['_QUERYFUNNELREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
+  _globals['_QUERYFUNNELREQUEST'].fields_by_name['same_property']._loaded_options = None
+  _globals['_QUERYFUNNELREQUEST'].fields_by_name['same_property']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_QUERYCONVERSIONREQUEST'].fields_by_name['project_id']._loaded_options = None
   _globals['_QUERYCONVERSIONREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_FINDTURNINGPOINTREQUEST'].fields_by_name['project_id']._loaded_options = None
@@ -85,92 +90,124 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPAREGROUPSREQUEST'].fields_by_name['control_bitmap']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_GETWATERMARKREQUEST'].fields_by_name['project_id']._loaded_options = None
   _globals['_GETWATERMARKREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
+  _globals['_GETRECONCILIATIONREQUEST'].fields_by_name['project_id']._loaded_options = None
+  _globals['_GETRECONCILIATIONREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
+  _globals['_REFUSEDCOUNT'].fields_by_name['reason']._loaded_options = None
+  _globals['_REFUSEDCOUNT'].fields_by_name['reason']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_ANALYTICSSERVICE'].methods_by_name['QueryEvents']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryEvents']._serialized_options = b'\220\002\001\252\273\030\021\n\017analytics.query'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryEvents']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryFormula']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryFormula']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
   _globals['_ANALYTICSSERVICE'].methods_by_name['QueryFunnel']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryFunnel']._serialized_options = b'\220\002\001\252\273\030\021\n\017analytics.query'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryFunnel']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
   _globals['_ANALYTICSSERVICE'].methods_by_name['QueryConversion']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryConversion']._serialized_options = b'\220\002\001\252\273\030\021\n\017analytics.query'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryConversion']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
   _globals['_ANALYTICSSERVICE'].methods_by_name['FindTurningPoint']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['FindTurningPoint']._serialized_options = b'\220\002\001\252\273\030\021\n\017analytics.query'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['FindTurningPoint']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryRetention']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryRetention']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryInterval']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryInterval']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryDistribution']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryDistribution']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QuerySessions']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QuerySessions']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryPaths']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryPaths']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryAttribution']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryAttribution']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryAttributes']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryAttributes']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryLtv']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryLtv']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryChannels']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryChannels']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryHeatmap']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryHeatmap']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryRealtime']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryRealtime']._serialized_options = b'\220\002\001\252\273\030\027\n\021analytics.members\020\002 \002'
   _globals['_ANALYTICSSERVICE'].methods_by_name['ListMembers']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['ListMembers']._serialized_options = b'\220\002\001\252\273\030\025\n\021analytics.members\020\002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ListMembers']._serialized_options = b'\220\002\001\252\273\030\027\n\021analytics.members\020\002 \002'
   _globals['_ANALYTICSSERVICE'].methods_by_name['EvaluateAudience']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['EvaluateAudience']._serialized_options = b'\220\002\001\252\273\030\024\n\022analytics.audience'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['EvaluateAudience']._serialized_options = b'\220\002\001\252\273\030\026\n\022analytics.audience \002'
   _globals['_ANALYTICSSERVICE'].methods_by_name['ExplainAudience']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['ExplainAudience']._serialized_options = b'\220\002\001\252\273\030\025\n\021analytics.members\020\002'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ExplainAudience']._serialized_options = b'\220\002\001\252\273\030\027\n\021analytics.members\020\002 \002'
   _globals['_ANALYTICSSERVICE'].methods_by_name['CompareGroups']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['CompareGroups']._serialized_options = b'\220\002\001\252\273\030\021\n\017analytics.query'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['CompareGroups']._serialized_options = b'\220\002\001\252\273\030\023\n\017analytics.query \002'
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetWatermark']._loaded_options = None
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetWatermark']._serialized_options = b'\220\002\001\252\273\030\021\n\017analytics.query'
-  _globals['_GRANULARITY']._serialized_start=5030
-  _globals['_GRANULARITY']._serialized_end=5115
-  _globals['_MEASURE']._serialized_start=5117
-  _globals['_MEASURE']._serialized_end=5189
-  _globals['_FUNNELORDER']._serialized_start=5191
-  _globals['_FUNNELORDER']._serialized_end=5288
-  _globals['_SCOPE']._serialized_start=197
-  _globals['_SCOPE']._serialized_end=382
-  _globals['_BREAKDOWN']._serialized_start=384
-  _globals['_BREAKDOWN']._serialized_end=475
-  _globals['_GROUP']._serialized_start=477
-  _globals['_GROUP']._serialized_end=549
-  _globals['_CELL']._serialized_start=551
-  _globals['_CELL']._serialized_end=597
-  _globals['_QUERYEVENTSREQUEST']._serialized_start=600
-  _globals['_QUERYEVENTSREQUEST']._serialized_end=917
-  _globals['_EVENTROW']._serialized_start=920
-  _globals['_EVENTROW']._serialized_end=1078
-  _globals['_QUERYEVENTSRESPONSE']._serialized_start=1081
-  _globals['_QUERYEVENTSRESPONSE']._serialized_end=1268
-  _globals['_QUERYFUNNELREQUEST']._serialized_start=1271
-  _globals['_QUERYFUNNELREQUEST']._serialized_end=1522
-  _globals['_FUNNELSTEP']._serialized_start=1525
-  _globals['_FUNNELSTEP']._serialized_end=1675
-  _globals['_FUNNELGROUP']._serialized_start=1677
-  _globals['_FUNNELGROUP']._serialized_end=1799
-  _globals['_QUERYFUNNELRESPONSE']._serialized_start=1802
-  _globals['_QUERYFUNNELRESPONSE']._serialized_end=2014
-  _globals['_CONVERSIONDEFINITION']._serialized_start=2017
-  _globals['_CONVERSIONDEFINITION']._serialized_end=2224
-  _globals['_QUERYCONVERSIONREQUEST']._serialized_start=2227
-  _globals['_QUERYCONVERSIONREQUEST']._serialized_end=2356
-  _globals['_RATE']._serialized_start=2358
-  _globals['_RATE']._serialized_end=2406
-  _globals['_CONVERSIONBUCKET']._serialized_start=2409
-  _globals['_CONVERSIONBUCKET']._serialized_end=2590
-  _globals['_QUERYCONVERSIONRESPONSE']._serialized_start=2593
-  _globals['_QUERYCONVERSIONRESPONSE']._serialized_end=2772
-  _globals['_FINDTURNINGPOINTREQUEST']._serialized_start=2775
-  _globals['_FINDTURNINGPOINTREQUEST']._serialized_end=2904
-  _globals['_TURNINGPOINTCANDIDATE']._serialized_start=2907
-  _globals['_TURNINGPOINTCANDIDATE']._serialized_end=3048
-  _globals['_FINDTURNINGPOINTRESPONSE']._serialized_start=3051
-  _globals['_FINDTURNINGPOINTRESPONSE']._serialized_end=3251
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=3253
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=3376
-  _globals['_MEMBER']._serialized_start=3378
-  _globals['_MEMBER']._serialized_end=3432
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=3435
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=3586
-  _globals['_EVALUATEAUDIENCEREQUEST']._serialized_start=3589
-  _globals['_EVALUATEAUDIENCEREQUEST']._serialized_end=3780
-  _globals['_EVALUATEAUDIENCERESPONSE']._serialized_start=3782
-  _globals['_EVALUATEAUDIENCERESPONSE']._serialized_end=3907
-  _globals['_EXPLAINAUDIENCEREQUEST']._serialized_start=3910
-  _globals['_EXPLAINAUDIENCEREQUEST']._serialized_end=4119
-  _globals['_EXPLAINAUDIENCERESPONSE']._serialized_start=4122
-  _globals['_EXPLAINAUDIENCERESPONSE']._serialized_end=4252
-  _globals['_COMPAREGROUPSREQUEST']._serialized_start=4255
-  _globals['_COMPAREGROUPSREQUEST']._serialized_end=4456
-  _globals['_GROUPOUTCOME']._serialized_start=4459
-  _globals['_GROUPOUTCOME']._serialized_end=4598
-  _globals['_COMPAREGROUPSRESPONSE']._serialized_start=4601
-  _globals['_COMPAREGROUPSRESPONSE']._serialized_end=4828
-  _globals['_GETWATERMARKREQUEST']._serialized_start=4830
-  _globals['_GETWATERMARKREQUEST']._serialized_end=4879
-  _globals['_GETWATERMARKRESPONSE']._serialized_start=4882
-  _globals['_GETWATERMARKRESPONSE']._serialized_end=5028
-  _globals['_ANALYTICSSERVICE']._serialized_start=5291
-  _globals['_ANALYTICSSERVICE']._serialized_end=6467
+  _globals['_ANALYTICSSERVICE'].methods_by_name['GetReconciliation']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['GetReconciliation']._serialized_options = b'\220\002\001\252\273\030\021\n\017analytics.query'
+  _globals['_MEASURE']._serialized_start=6268
+  _globals['_MEASURE']._serialized_end=6455
+  _globals['_COMPARISON']._serialized_start=6457
+  _globals['_COMPARISON']._serialized_end=6571
+  _globals['_FUNNELORDER']._serialized_start=6574
+  _globals['_FUNNELORDER']._serialized_end=6793
+  _globals['_FUNNELPRESET']._serialized_start=6796
+  _globals['_FUNNELPRESET']._serialized_end=6947
+  _globals['_QUERYEVENTSREQUEST']._serialized_start=635
+  _globals['_QUERYEVENTSREQUEST']._serialized_end=1033
+  _globals['_EVENTROW']._serialized_start=1036
+  _globals['_EVENTROW']._serialized_end=1194
+  _globals['_QUERYEVENTSRESPONSE']._serialized_start=1197
+  _globals['_QUERYEVENTSRESPONSE']._serialized_end=1489
+  _globals['_FUNNELEXCLUSION']._serialized_start=1491
+  _globals['_FUNNELEXCLUSION']._serialized_end=1591
+  _globals['_QUERYFUNNELREQUEST']._serialized_start=1594
+  _globals['_QUERYFUNNELREQUEST']._serialized_end=2079
+  _globals['_FUNNELSTEP']._serialized_start=2082
+  _globals['_FUNNELSTEP']._serialized_end=2232
+  _globals['_CONVERTBUCKET']._serialized_start=2234
+  _globals['_CONVERTBUCKET']._serialized_end=2323
+  _globals['_FUNNELGROUP']._serialized_start=2326
+  _globals['_FUNNELGROUP']._serialized_end=2624
+  _globals['_QUERYFUNNELRESPONSE']._serialized_start=2627
+  _globals['_QUERYFUNNELRESPONSE']._serialized_end=2886
+  _globals['_CONVERSIONDEFINITION']._serialized_start=2889
+  _globals['_CONVERSIONDEFINITION']._serialized_end=3096
+  _globals['_QUERYCONVERSIONREQUEST']._serialized_start=3099
+  _globals['_QUERYCONVERSIONREQUEST']._serialized_end=3228
+  _globals['_CONVERSIONBUCKET']._serialized_start=3231
+  _globals['_CONVERSIONBUCKET']._serialized_end=3412
+  _globals['_QUERYCONVERSIONRESPONSE']._serialized_start=3415
+  _globals['_QUERYCONVERSIONRESPONSE']._serialized_end=3594
+  _globals['_FINDTURNINGPOINTREQUEST']._serialized_start=3597
+  _globals['_FINDTURNINGPOINTREQUEST']._serialized_end=3726
+  _globals['_TURNINGPOINTCANDIDATE']._serialized_start=3729
+  _globals['_TURNINGPOINTCANDIDATE']._serialized_end=3870
+  _globals['_FINDTURNINGPOINTRESPONSE']._serialized_start=3873
+  _globals['_FINDTURNINGPOINTRESPONSE']._serialized_end=4073
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=4075
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=4198
+  _globals['_MEMBER']._serialized_start=4200
+  _globals['_MEMBER']._serialized_end=4254
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=4257
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=4408
+  _globals['_EVALUATEAUDIENCEREQUEST']._serialized_start=4411
+  _globals['_EVALUATEAUDIENCEREQUEST']._serialized_end=4602
+  _globals['_EVALUATEAUDIENCERESPONSE']._serialized_start=4604
+  _globals['_EVALUATEAUDIENCERESPONSE']._serialized_end=4729
+  _globals['_EXPLAINAUDIENCEREQUEST']._serialized_start=4732
+  _globals['_EXPLAINAUDIENCEREQUEST']._serialized_end=4941
+  _globals['_EXPLAINAUDIENCERESPONSE']._serialized_start=4944
+  _globals['_EXPLAINAUDIENCERESPONSE']._serialized_end=5074
+  _globals['_COMPAREGROUPSREQUEST']._serialized_start=5077
+  _globals['_COMPAREGROUPSREQUEST']._serialized_end=5278
+  _globals['_GROUPOUTCOME']._serialized_start=5281
+  _globals['_GROUPOUTCOME']._serialized_end=5420
+  _globals['_COMPAREGROUPSRESPONSE']._serialized_start=5423
+  _globals['_COMPAREGROUPSRESPONSE']._serialized_end=5650
+  _globals['_GETWATERMARKREQUEST']._serialized_start=5652
+  _globals['_GETWATERMARKREQUEST']._serialized_end=5701
+  _globals['_GETWATERMARKRESPONSE']._serialized_start=5704
+  _globals['_GETWATERMARKRESPONSE']._serialized_end=5850
+  _globals['_GETRECONCILIATIONREQUEST']._serialized_start=5852
+  _globals['_GETRECONCILIATIONREQUEST']._serialized_end=5906
+  _globals['_REFUSEDCOUNT']._serialized_start=5908
+  _globals['_REFUSEDCOUNT']._serialized_end=5961
+  _globals['_GETRECONCILIATIONRESPONSE']._serialized_start=5964
+  _globals['_GETRECONCILIATIONRESPONSE']._serialized_end=6265
+  _globals['_ANALYTICSSERVICE']._serialized_start=6950
+  _globals['_ANALYTICSSERVICE']._serialized_end=9826
 # @@protoc_insertion_point(module_scope)

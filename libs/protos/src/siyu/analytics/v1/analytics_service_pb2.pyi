@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from siyu.analytics.v1 import question_pb2 as _question_pb2
 from siyu.condition.v1 import condition_pb2 as _condition_pb2
 from siyu.condition.v1 import explanation_pb2 as _explanation_pb2
 from siyu.type.v1 import result_key_pb2 as _result_key_pb2
@@ -22,30 +23,6 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _Granularity:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _GranularityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Granularity.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    GRANULARITY_UNSPECIFIED: _Granularity.ValueType  # 0
-    """The whole range at once."""
-    GRANULARITY_HOUR: _Granularity.ValueType  # 1
-    """By hour of the zone."""
-    GRANULARITY_DAY: _Granularity.ValueType  # 2
-    """By day of the zone."""
-
-class Granularity(_Granularity, metaclass=_GranularityEnumTypeWrapper):
-    """Granularity of time."""
-
-GRANULARITY_UNSPECIFIED: Granularity.ValueType  # 0
-"""The whole range at once."""
-GRANULARITY_HOUR: Granularity.ValueType  # 1
-"""By hour of the zone."""
-GRANULARITY_DAY: Granularity.ValueType  # 2
-"""By day of the zone."""
-Global___Granularity: _TypeAlias = Granularity  # noqa: Y015
-
 class _Measure:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -58,6 +35,16 @@ class _MeasureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Measure.Value
     """Sum of a numeric property, exact to four decimals."""
     MEASURE_AVERAGE: _Measure.ValueType  # 2
     """Mean of a numeric property over the events that have it."""
+    MEASURE_MAX: _Measure.ValueType  # 3
+    """Greatest value of a numeric property."""
+    MEASURE_MIN: _Measure.ValueType  # 4
+    """Least value of a numeric property."""
+    MEASURE_SUM_PER_PERSON: _Measure.ValueType  # 5
+    """Sum of a numeric property by the number of persons, those without the property among them (人均值)."""
+    MEASURE_DISTINCT: _Measure.ValueType  # 6
+    """Number of distinct values of a property of any type; values that read the same are one."""
+    MEASURE_EVENTS_PER_PERSON: _Measure.ValueType  # 7
+    """Events by persons (人均次数); of no property."""
 
 class Measure(_Measure, metaclass=_MeasureEnumTypeWrapper):
     """What QueryEvents adds up beside events and persons."""
@@ -68,7 +55,45 @@ MEASURE_SUM: Measure.ValueType  # 1
 """Sum of a numeric property, exact to four decimals."""
 MEASURE_AVERAGE: Measure.ValueType  # 2
 """Mean of a numeric property over the events that have it."""
+MEASURE_MAX: Measure.ValueType  # 3
+"""Greatest value of a numeric property."""
+MEASURE_MIN: Measure.ValueType  # 4
+"""Least value of a numeric property."""
+MEASURE_SUM_PER_PERSON: Measure.ValueType  # 5
+"""Sum of a numeric property by the number of persons, those without the property among them (人均值)."""
+MEASURE_DISTINCT: Measure.ValueType  # 6
+"""Number of distinct values of a property of any type; values that read the same are one."""
+MEASURE_EVENTS_PER_PERSON: Measure.ValueType  # 7
+"""Events by persons (人均次数); of no property."""
 Global___Measure: _TypeAlias = Measure  # noqa: Y015
+
+class _Comparison:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Comparison.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMPARISON_UNSPECIFIED: _Comparison.ValueType  # 0
+    """None."""
+    COMPARISON_PREVIOUS: _Comparison.ValueType  # 1
+    """As long a range just before (上一时段)."""
+    COMPARISON_LAST_YEAR: _Comparison.ValueType  # 2
+    """The same dates and times of the zone a year earlier (去年同期); 29 February is then the 28th."""
+    COMPARISON_CUSTOM: _Comparison.ValueType  # 3
+    """As long a range from `compare_from_time_ms` on."""
+
+class Comparison(_Comparison, metaclass=_ComparisonEnumTypeWrapper):
+    """Range that a result is compared with."""
+
+COMPARISON_UNSPECIFIED: Comparison.ValueType  # 0
+"""None."""
+COMPARISON_PREVIOUS: Comparison.ValueType  # 1
+"""As long a range just before (上一时段)."""
+COMPARISON_LAST_YEAR: Comparison.ValueType  # 2
+"""The same dates and times of the zone a year earlier (去年同期); 29 February is then the 28th."""
+COMPARISON_CUSTOM: Comparison.ValueType  # 3
+"""As long a range from `compare_from_time_ms` on."""
+Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
 
 class _FunnelOrder:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -82,6 +107,16 @@ class _FunnelOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelOrd
     """In order at strictly increasing times; anything may come between."""
     FUNNEL_ORDER_STRICT: _FunnelOrder.ValueType  # 2
     """As SEQUENTIAL, but an event of another step in between ends the chain; events of no step do not."""
+    FUNNEL_ORDER_STRICT_DEDUP: _FunnelOrder.ValueType  # 3
+    """As SEQUENTIAL, but one more event of a step that was reached already ends the chain."""
+    FUNNEL_ORDER_ANY_ORDER: _FunnelOrder.ValueType  # 4
+    """In any order, all within the window from the first; step k is reached with the k-th of the steps, whichever it is."""
+    FUNNEL_ORDER_GROWINGIO_TOLERANT: _FunnelOrder.ValueType  # 5
+    """As SEQUENTIAL, but times are looked at by the hour on the day of the view and by the day before it: inside of one of them
+    the order does not matter, and window and times are measured between their starts.
+    """
+    FUNNEL_ORDER_NEAREST: _FunnelOrder.ValueType  # 6
+    """As SEQUENTIAL; of equally long chains the one that ends first, and of it the latest events: the path nearest to the goal."""
 
 class FunnelOrder(_FunnelOrder, metaclass=_FunnelOrderEnumTypeWrapper):
     """How steps must follow one another."""
@@ -92,141 +127,49 @@ FUNNEL_ORDER_SEQUENTIAL: FunnelOrder.ValueType  # 1
 """In order at strictly increasing times; anything may come between."""
 FUNNEL_ORDER_STRICT: FunnelOrder.ValueType  # 2
 """As SEQUENTIAL, but an event of another step in between ends the chain; events of no step do not."""
+FUNNEL_ORDER_STRICT_DEDUP: FunnelOrder.ValueType  # 3
+"""As SEQUENTIAL, but one more event of a step that was reached already ends the chain."""
+FUNNEL_ORDER_ANY_ORDER: FunnelOrder.ValueType  # 4
+"""In any order, all within the window from the first; step k is reached with the k-th of the steps, whichever it is."""
+FUNNEL_ORDER_GROWINGIO_TOLERANT: FunnelOrder.ValueType  # 5
+"""As SEQUENTIAL, but times are looked at by the hour on the day of the view and by the day before it: inside of one of them
+the order does not matter, and window and times are measured between their starts.
+"""
+FUNNEL_ORDER_NEAREST: FunnelOrder.ValueType  # 6
+"""As SEQUENTIAL; of equally long chains the one that ends first, and of it the latest events: the path nearest to the goal."""
 Global___FunnelOrder: _TypeAlias = FunnelOrder  # noqa: Y015
 
-@_typing.final
-class Scope(_message.Message):
-    """Common parameters of a question, echoed with defaults filled in by every answer."""
+class _FunnelPreset:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
 
-    DESCRIPTOR: _descriptor.Descriptor
+class _FunnelPresetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelPreset.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_PRESET_UNSPECIFIED: _FunnelPreset.ValueType  # 0
+    """SEQUENTIAL, 7 days."""
+    FUNNEL_PRESET_ARK: _FunnelPreset.ValueType  # 1
+    """Ark (易观方舟): STRICT, 7 days. A strict chain is the one nearest to its goal."""
+    FUNNEL_PRESET_SENSORS: _FunnelPreset.ValueType  # 2
+    """Sensors (神策): SEQUENTIAL, 30 days."""
+    FUNNEL_PRESET_GROWINGIO: _FunnelPreset.ValueType  # 3
+    """GrowingIO: GROWINGIO_TOLERANT, 1 day."""
+    FUNNEL_PRESET_POSTHOG: _FunnelPreset.ValueType  # 4
+    """PostHog: SEQUENTIAL, 14 days."""
 
-    FROM_TIME_MS_FIELD_NUMBER: _builtins.int
-    TO_TIME_MS_FIELD_NUMBER: _builtins.int
-    AS_OF_TIME_MS_FIELD_NUMBER: _builtins.int
-    ZONE_FIELD_NUMBER: _builtins.int
-    PERSONS_FIELD_NUMBER: _builtins.int
-    FRESHNESS_FIELD_NUMBER: _builtins.int
-    from_time_ms: _builtins.int
-    """Events at or after this time, milliseconds UTC."""
-    to_time_ms: _builtins.int
-    """Events before this time, milliseconds UTC."""
-    as_of_time_ms: _builtins.int
-    """Events and trait values after this event time are not seen; 0: the time of the call."""
-    zone: _builtins.str
-    """IANA zone of days and hours; empty: Asia/Shanghai."""
-    @_builtins.property
-    def persons(self) -> _condition_pb2.Condition:
-        """Only these persons; absent: everybody."""
+class FunnelPreset(_FunnelPreset, metaclass=_FunnelPresetEnumTypeWrapper):
+    """What a vendor's funnel takes where nothing is said."""
 
-    @_builtins.property
-    def freshness(self) -> _result_key_pb2.Freshness:
-        """How fresh the answer must be."""
-
-    def __init__(
-        self,
-        *,
-        from_time_ms: _builtins.int = ...,
-        to_time_ms: _builtins.int = ...,
-        as_of_time_ms: _builtins.int = ...,
-        zone: _builtins.str = ...,
-        persons: _condition_pb2.Condition | None = ...,
-        freshness: _result_key_pb2.Freshness | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness", "persons", b"persons"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time_ms", b"as_of_time_ms", "freshness", b"freshness", "from_time_ms", b"from_time_ms", "persons", b"persons", "to_time_ms", b"to_time_ms", "zone", b"zone"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Scope: _TypeAlias = Scope  # noqa: Y015
-
-@_typing.final
-class Breakdown(_message.Message):
-    """What results are split by."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EVENT_PROPERTY_FIELD_NUMBER: _builtins.int
-    TRAIT_FIELD_NUMBER: _builtins.int
-    LIMIT_FIELD_NUMBER: _builtins.int
-    event_property: _builtins.str
-    """By a property of an event: of the entry event in a funnel, of the event itself elsewhere. `context.` means the context."""
-    trait: _builtins.str
-    """By a trait of the person as of the question's time."""
-    limit: _builtins.int
-    """Groups kept, greatest first; the rest are one group. Default 50, at most 1 000."""
-    def __init__(
-        self,
-        *,
-        event_property: _builtins.str = ...,
-        trait: _builtins.str = ...,
-        limit: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "event_property", b"event_property", "trait", b"trait"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "event_property", b"event_property", "limit", b"limit", "trait", b"trait"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_by: _TypeAlias = _typing.Literal["event_property", "trait"]  # noqa: Y015
-    _WhichOneofArgType_by: _TypeAlias = _typing.Literal["by", b"by"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_by) -> _WhichOneofReturnType_by | None: ...
-
-Global___Breakdown: _TypeAlias = Breakdown  # noqa: Y015
-
-@_typing.final
-class Group(_message.Message):
-    """One group of a breakdown."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    VALUE_FIELD_NUMBER: _builtins.int
-    MISSING_FIELD_NUMBER: _builtins.int
-    OTHER_FIELD_NUMBER: _builtins.int
-    value: _builtins.str
-    """The value as text; empty when `missing` or `other`."""
-    missing: _builtins.bool
-    """The group of those without a value."""
-    other: _builtins.bool
-    """The rest beyond the limit."""
-    def __init__(
-        self,
-        *,
-        value: _builtins.str = ...,
-        missing: _builtins.bool = ...,
-        other: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing", b"missing", "other", b"other", "value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Group: _TypeAlias = Group  # noqa: Y015
-
-@_typing.final
-class Cell(_message.Message):
-    """One counted set of persons."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSONS_FIELD_NUMBER: _builtins.int
-    TOKEN_FIELD_NUMBER: _builtins.int
-    persons: _builtins.int
-    """Number of persons."""
-    token: _builtins.str
-    """Opens the cell by ListMembers; opaque, carries no right."""
-    def __init__(
-        self,
-        *,
-        persons: _builtins.int = ...,
-        token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["persons", b"persons", "token", b"token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Cell: _TypeAlias = Cell  # noqa: Y015
+FUNNEL_PRESET_UNSPECIFIED: FunnelPreset.ValueType  # 0
+"""SEQUENTIAL, 7 days."""
+FUNNEL_PRESET_ARK: FunnelPreset.ValueType  # 1
+"""Ark (易观方舟): STRICT, 7 days. A strict chain is the one nearest to its goal."""
+FUNNEL_PRESET_SENSORS: FunnelPreset.ValueType  # 2
+"""Sensors (神策): SEQUENTIAL, 30 days."""
+FUNNEL_PRESET_GROWINGIO: FunnelPreset.ValueType  # 3
+"""GrowingIO: GROWINGIO_TOLERANT, 1 day."""
+FUNNEL_PRESET_POSTHOG: FunnelPreset.ValueType  # 4
+"""PostHog: SEQUENTIAL, 14 days."""
+Global___FunnelPreset: _TypeAlias = FunnelPreset  # noqa: Y015
 
 @_typing.final
 class QueryEventsRequest(_message.Message):
@@ -241,16 +184,22 @@ class QueryEventsRequest(_message.Message):
     BREAKDOWN_FIELD_NUMBER: _builtins.int
     MEASURE_FIELD_NUMBER: _builtins.int
     MEASURE_PROPERTY_FIELD_NUMBER: _builtins.int
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    COMPARE_FROM_TIME_MS_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """Project."""
-    granularity: Global___Granularity.ValueType
+    granularity: _question_pb2.Granularity.ValueType
     """Split over time."""
     measure: Global___Measure.ValueType
     """What to add up."""
     measure_property: _builtins.str
     """Property that `measure` is taken of."""
+    comparison: Global___Comparison.ValueType
+    """Range to compare with."""
+    compare_from_time_ms: _builtins.int
+    """Start of that range, milliseconds UTC; with CUSTOM alone."""
     @_builtins.property
-    def scope(self) -> Global___Scope:
+    def scope(self) -> _question_pb2.Scope:
         """Range and freshness."""
 
     @_builtins.property
@@ -258,23 +207,25 @@ class QueryEventsRequest(_message.Message):
         """Which events."""
 
     @_builtins.property
-    def breakdown(self) -> Global___Breakdown:
+    def breakdown(self) -> _question_pb2.Breakdown:
         """Split by a value."""
 
     def __init__(
         self,
         *,
         project_id: _builtins.str = ...,
-        scope: Global___Scope | None = ...,
+        scope: _question_pb2.Scope | None = ...,
         event: _condition_pb2.EventFilter | None = ...,
-        granularity: Global___Granularity.ValueType = ...,
-        breakdown: Global___Breakdown | None = ...,
+        granularity: _question_pb2.Granularity.ValueType = ...,
+        breakdown: _question_pb2.Breakdown | None = ...,
         measure: Global___Measure.ValueType = ...,
         measure_property: _builtins.str = ...,
+        comparison: Global___Comparison.ValueType = ...,
+        compare_from_time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "event", b"event", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "event", b"event", "granularity", b"granularity", "measure", b"measure", "measure_property", b"measure_property", "project_id", b"project_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "compare_from_time_ms", b"compare_from_time_ms", "comparison", b"comparison", "event", b"event", "granularity", b"granularity", "measure", b"measure", "measure_property", b"measure_property", "project_id", b"project_id", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -298,20 +249,20 @@ class EventRow(_message.Message):
     measure: _builtins.str
     """The measure as decimal text; empty without one, or without any value."""
     @_builtins.property
-    def group(self) -> Global___Group:
+    def group(self) -> _question_pb2.Group:
         """Group."""
 
     @_builtins.property
-    def cell(self) -> Global___Cell:
+    def cell(self) -> _question_pb2.Cell:
         """Number of distinct persons, with the key to their list."""
 
     def __init__(
         self,
         *,
         time_ms: _builtins.int = ...,
-        group: Global___Group | None = ...,
+        group: _question_pb2.Group | None = ...,
         events: _builtins.int = ...,
-        cell: Global___Cell | None = ...,
+        cell: _question_pb2.Cell | None = ...,
         measure: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cell", b"cell", "group", b"group"]  # noqa: Y015
@@ -332,6 +283,8 @@ class QueryEventsResponse(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    COMPARED_ROWS_FIELD_NUMBER: _builtins.int
+    COMPARED_TOTAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventRow]:
         """Rows by time, then by group, greatest first."""
@@ -341,28 +294,70 @@ class QueryEventsResponse(_message.Message):
         """The whole range without splits: its persons are distinct over the range, so rows do not add up to it."""
 
     @_builtins.property
-    def scope(self) -> Global___Scope:
+    def scope(self) -> _question_pb2.Scope:
         """The scope with defaults filled in."""
 
     @_builtins.property
     def key(self) -> _result_key_pb2.ResultKey:
         """What the answer is a function of."""
 
+    @_builtins.property
+    def compared_rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventRow]:
+        """The rows of the range that is compared with, in their own times; none without a comparison."""
+
+    @_builtins.property
+    def compared_total(self) -> Global___EventRow:
+        """Its total; absent without a comparison."""
+
     def __init__(
         self,
         *,
         rows: _abc.Iterable[Global___EventRow] | None = ...,
         total: Global___EventRow | None = ...,
-        scope: Global___Scope | None = ...,
+        scope: _question_pb2.Scope | None = ...,
         key: _result_key_pb2.ResultKey | None = ...,
+        compared_rows: _abc.Iterable[Global___EventRow] | None = ...,
+        compared_total: Global___EventRow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "scope", b"scope", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compared_total", b"compared_total", "key", b"key", "scope", b"scope", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "rows", b"rows", "scope", b"scope", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_rows", b"compared_rows", "compared_total", b"compared_total", "key", b"key", "rows", b"rows", "scope", b"scope", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QueryEventsResponse: _TypeAlias = QueryEventsResponse  # noqa: Y015
+
+@_typing.final
+class FunnelExclusion(_message.Message):
+    """Event that must not lie strictly between two steps; where it does, the chain ends before it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    FROM_STEP_FIELD_NUMBER: _builtins.int
+    TO_STEP_FIELD_NUMBER: _builtins.int
+    from_step: _builtins.int
+    """Step after which it counts, from 0."""
+    to_step: _builtins.int
+    """Step before which it counts, after `from_step`."""
+    @_builtins.property
+    def event(self) -> _condition_pb2.EventFilter:
+        """Which event."""
+
+    def __init__(
+        self,
+        *,
+        event: _condition_pb2.EventFilter | None = ...,
+        from_step: _builtins.int = ...,
+        to_step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "from_step", b"from_step", "to_step", b"to_step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelExclusion: _TypeAlias = FunnelExclusion  # noqa: Y015
 
 @_typing.final
 class QueryFunnelRequest(_message.Message):
@@ -376,14 +371,28 @@ class QueryFunnelRequest(_message.Message):
     WINDOW_MS_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     BREAKDOWN_FIELD_NUMBER: _builtins.int
+    PRESET_FIELD_NUMBER: _builtins.int
+    BREAKDOWN_STEP_FIELD_NUMBER: _builtins.int
+    EXCLUSIONS_FIELD_NUMBER: _builtins.int
+    SAME_PROPERTY_FIELD_NUMBER: _builtins.int
+    CONVERT_BOUNDS_MS_FIELD_NUMBER: _builtins.int
+    TREND_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """Project."""
     window_ms: _builtins.int
-    """Greatest time from the first step to the last, milliseconds; default 7 days, 1 second to 3 650 days."""
+    """Greatest time from the first step to the last, milliseconds, 1 second to 3 650 days; 0: that of the preset."""
     order: Global___FunnelOrder.ValueType
-    """How steps must follow."""
+    """How steps must follow; none: that of the preset."""
+    preset: Global___FunnelPreset.ValueType
+    """Where order and window come from when they are not said."""
+    breakdown_step: _builtins.int
+    """Step whose event is split by, from 0, the entry; who did not reach it is in the group without a value."""
+    same_property: _builtins.str
+    """Property that all events of a chain must have one value of (关联属性); only events that have it are looked at. Empty: none."""
+    trend: _question_pb2.Granularity.ValueType
+    """Also computes the funnel of those who enter in each period, each on its own; at most 62 periods."""
     @_builtins.property
-    def scope(self) -> Global___Scope:
+    def scope(self) -> _question_pb2.Scope:
         """Range of the first step and freshness; later steps may lie past the range, inside the window and before as_of."""
 
     @_builtins.property
@@ -391,22 +400,36 @@ class QueryFunnelRequest(_message.Message):
         """2 to 20 steps."""
 
     @_builtins.property
-    def breakdown(self) -> Global___Breakdown:
-        """Split by a property of the entry event or by a trait."""
+    def breakdown(self) -> _question_pb2.Breakdown:
+        """Split by a property of the event of `breakdown_step` or by a trait."""
+
+    @_builtins.property
+    def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelExclusion]:
+        """What must not lie between steps, at most 8; none with ANY_ORDER and GROWINGIO_TOLERANT."""
+
+    @_builtins.property
+    def convert_bounds_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Bounds of the histogram of the time from the first step to the last, milliseconds, above 0 and ascending, at most 50; none: no histogram."""
 
     def __init__(
         self,
         *,
         project_id: _builtins.str = ...,
-        scope: Global___Scope | None = ...,
+        scope: _question_pb2.Scope | None = ...,
         steps: _abc.Iterable[_condition_pb2.EventFilter] | None = ...,
         window_ms: _builtins.int = ...,
         order: Global___FunnelOrder.ValueType = ...,
-        breakdown: Global___Breakdown | None = ...,
+        breakdown: _question_pb2.Breakdown | None = ...,
+        preset: Global___FunnelPreset.ValueType = ...,
+        breakdown_step: _builtins.int = ...,
+        exclusions: _abc.Iterable[Global___FunnelExclusion] | None = ...,
+        same_property: _builtins.str = ...,
+        convert_bounds_ms: _abc.Iterable[_builtins.int] | None = ...,
+        trend: _question_pb2.Granularity.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "order", b"order", "project_id", b"project_id", "scope", b"scope", "steps", b"steps", "window_ms", b"window_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "breakdown_step", b"breakdown_step", "convert_bounds_ms", b"convert_bounds_ms", "exclusions", b"exclusions", "order", b"order", "preset", b"preset", "project_id", b"project_id", "same_property", b"same_property", "scope", b"scope", "steps", b"steps", "trend", b"trend", "window_ms", b"window_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -427,18 +450,18 @@ class FunnelStep(_message.Message):
     median_ms: _builtins.float
     """Median time from the step before along the persons' paths, milliseconds; absent at the first step or where nobody reached it."""
     @_builtins.property
-    def reached(self) -> Global___Cell:
+    def reached(self) -> _question_pb2.Cell:
         """Persons who reached it."""
 
     @_builtins.property
-    def lost(self) -> Global___Cell:
+    def lost(self) -> _question_pb2.Cell:
         """Persons who reached it and not the next; none at the last step."""
 
     def __init__(
         self,
         *,
-        reached: Global___Cell | None = ...,
-        lost: Global___Cell | None = ...,
+        reached: _question_pb2.Cell | None = ...,
+        lost: _question_pb2.Cell | None = ...,
         step_rate: _builtins.float = ...,
         median_ms: _builtins.float | None = ...,
     ) -> None: ...
@@ -453,6 +476,38 @@ class FunnelStep(_message.Message):
 Global___FunnelStep: _TypeAlias = FunnelStep  # noqa: Y015
 
 @_typing.final
+class ConvertBucket(_message.Message):
+    """Those who reached the last step in a time of a bucket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_MS_FIELD_NUMBER: _builtins.int
+    TO_MS_FIELD_NUMBER: _builtins.int
+    PERSONS_FIELD_NUMBER: _builtins.int
+    from_ms: _builtins.int
+    """Times at or above this, milliseconds."""
+    to_ms: _builtins.int
+    """Times below this; 0: no bound."""
+    @_builtins.property
+    def persons(self) -> _question_pb2.Cell:
+        """Persons."""
+
+    def __init__(
+        self,
+        *,
+        from_ms: _builtins.int = ...,
+        to_ms: _builtins.int = ...,
+        persons: _question_pb2.Cell | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["persons", b"persons"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_ms", b"from_ms", "persons", b"persons", "to_ms", b"to_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConvertBucket: _TypeAlias = ConvertBucket  # noqa: Y015
+
+@_typing.final
 class FunnelGroup(_message.Message):
     """One group of a funnel."""
 
@@ -461,28 +516,53 @@ class FunnelGroup(_message.Message):
     GROUP_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     OVERALL_RATE_FIELD_NUMBER: _builtins.int
+    CONVERT_MEDIAN_MS_FIELD_NUMBER: _builtins.int
+    CONVERT_MEAN_MS_FIELD_NUMBER: _builtins.int
+    HISTOGRAM_FIELD_NUMBER: _builtins.int
+    PERIOD_MS_FIELD_NUMBER: _builtins.int
     overall_rate: _builtins.float
     """Reached of the last step ÷ reached of the first; 0 where nobody entered."""
+    convert_median_ms: _builtins.float
+    """Median time from the first step to the last, milliseconds; absent where nobody reached it."""
+    convert_mean_ms: _builtins.float
+    """Mean of the same."""
+    period_ms: _builtins.int
+    """Start of the period of entry, milliseconds UTC; in the trend alone."""
     @_builtins.property
-    def group(self) -> Global___Group:
+    def group(self) -> _question_pb2.Group:
         """Group; absent in the total."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStep]:
         """The steps."""
 
+    @_builtins.property
+    def histogram(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConvertBucket]:
+        """Histogram of the same, by the request's bounds."""
+
     def __init__(
         self,
         *,
-        group: Global___Group | None = ...,
+        group: _question_pb2.Group | None = ...,
         steps: _abc.Iterable[Global___FunnelStep] | None = ...,
         overall_rate: _builtins.float = ...,
+        convert_median_ms: _builtins.float | None = ...,
+        convert_mean_ms: _builtins.float | None = ...,
+        histogram: _abc.Iterable[Global___ConvertBucket] | None = ...,
+        period_ms: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_convert_mean_ms", b"_convert_mean_ms", "_convert_median_ms", b"_convert_median_ms", "convert_mean_ms", b"convert_mean_ms", "convert_median_ms", b"convert_median_ms", "group", b"group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "overall_rate", b"overall_rate", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convert_mean_ms", b"_convert_mean_ms", "_convert_median_ms", b"_convert_median_ms", "convert_mean_ms", b"convert_mean_ms", "convert_median_ms", b"convert_median_ms", "group", b"group", "histogram", b"histogram", "overall_rate", b"overall_rate", "period_ms", b"period_ms", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__convert_mean_ms: _TypeAlias = _typing.Literal["convert_mean_ms"]  # noqa: Y015
+    _WhichOneofArgType__convert_mean_ms: _TypeAlias = _typing.Literal["_convert_mean_ms", b"_convert_mean_ms"]  # noqa: Y015
+    _WhichOneofReturnType__convert_median_ms: _TypeAlias = _typing.Literal["convert_median_ms"]  # noqa: Y015
+    _WhichOneofArgType__convert_median_ms: _TypeAlias = _typing.Literal["_convert_median_ms", b"_convert_median_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__convert_mean_ms) -> _WhichOneofReturnType__convert_mean_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__convert_median_ms) -> _WhichOneofReturnType__convert_median_ms | None: ...
 
 Global___FunnelGroup: _TypeAlias = FunnelGroup  # noqa: Y015
 
@@ -496,6 +576,7 @@ class QueryFunnelResponse(_message.Message):
     GROUPS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    TREND_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def total(self) -> Global___FunnelGroup:
         """Everybody."""
@@ -512,6 +593,10 @@ class QueryFunnelResponse(_message.Message):
     def key(self) -> _result_key_pb2.ResultKey:
         """What the answer is a function of."""
 
+    @_builtins.property
+    def trend(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelGroup]:
+        """Everybody who entered in each period, ascending. A person may enter in several, so that they do not add up to the total."""
+
     def __init__(
         self,
         *,
@@ -519,10 +604,11 @@ class QueryFunnelResponse(_message.Message):
         groups: _abc.Iterable[Global___FunnelGroup] | None = ...,
         effective: Global___QueryFunnelRequest | None = ...,
         key: _result_key_pb2.ResultKey | None = ...,
+        trend: _abc.Iterable[Global___FunnelGroup] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective", b"effective", "key", b"key", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective", b"effective", "groups", b"groups", "key", b"key", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective", b"effective", "groups", b"groups", "key", b"key", "total", b"total", "trend", b"trend"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -541,7 +627,7 @@ class ConversionDefinition(_message.Message):
     GOAL_FIELD_NUMBER: _builtins.int
     BEHAVIOUR_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def scope(self) -> Global___Scope:
+    def scope(self) -> _question_pb2.Scope:
         """Range and freshness."""
 
     @_builtins.property
@@ -559,7 +645,7 @@ class ConversionDefinition(_message.Message):
     def __init__(
         self,
         *,
-        scope: Global___Scope | None = ...,
+        scope: _question_pb2.Scope | None = ...,
         start: _condition_pb2.EventFilter | None = ...,
         goal: _condition_pb2.EventFilter | None = ...,
         behaviour: _condition_pb2.EventFilter | None = ...,
@@ -607,36 +693,6 @@ class QueryConversionRequest(_message.Message):
 Global___QueryConversionRequest: _TypeAlias = QueryConversionRequest  # noqa: Y015
 
 @_typing.final
-class Rate(_message.Message):
-    """Rate with its 95 % Wilson interval."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    VALUE_FIELD_NUMBER: _builtins.int
-    LOW_FIELD_NUMBER: _builtins.int
-    HIGH_FIELD_NUMBER: _builtins.int
-    value: _builtins.float
-    """Share, 0 to 1; 0 where there is nobody."""
-    low: _builtins.float
-    """Lower end."""
-    high: _builtins.float
-    """Upper end."""
-    def __init__(
-        self,
-        *,
-        value: _builtins.float = ...,
-        low: _builtins.float = ...,
-        high: _builtins.float = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Rate: _TypeAlias = Rate  # noqa: Y015
-
-@_typing.final
 class ConversionBucket(_message.Message):
     """One bucket of QueryConversion."""
 
@@ -652,15 +708,15 @@ class ConversionBucket(_message.Message):
     to_count: _builtins.int
     """Counts below this; 0: no bound."""
     @_builtins.property
-    def persons(self) -> Global___Cell:
+    def persons(self) -> _question_pb2.Cell:
         """Persons in the bucket."""
 
     @_builtins.property
-    def converted(self) -> Global___Cell:
+    def converted(self) -> _question_pb2.Cell:
         """Those of them who converted."""
 
     @_builtins.property
-    def rate(self) -> Global___Rate:
+    def rate(self) -> _question_pb2.Rate:
         """converted ÷ persons."""
 
     def __init__(
@@ -668,9 +724,9 @@ class ConversionBucket(_message.Message):
         *,
         from_count: _builtins.int = ...,
         to_count: _builtins.int = ...,
-        persons: Global___Cell | None = ...,
-        converted: Global___Cell | None = ...,
-        rate: Global___Rate | None = ...,
+        persons: _question_pb2.Cell | None = ...,
+        converted: _question_pb2.Cell | None = ...,
+        rate: _question_pb2.Rate | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["converted", b"converted", "persons", b"persons", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1104,7 +1160,7 @@ class CompareGroupsRequest(_message.Message):
     control_bitmap: _builtins.bytes
     """The control persons' numbers, a roaring bitmap in the portable format."""
     @_builtins.property
-    def scope(self) -> Global___Scope:
+    def scope(self) -> _question_pb2.Scope:
         """Range and freshness; `persons` is not used."""
 
     @_builtins.property
@@ -1117,7 +1173,7 @@ class CompareGroupsRequest(_message.Message):
         project_id: _builtins.str = ...,
         treated_bitmap: _builtins.bytes = ...,
         control_bitmap: _builtins.bytes = ...,
-        scope: Global___Scope | None = ...,
+        scope: _question_pb2.Scope | None = ...,
         goal: _condition_pb2.EventFilter | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["goal", b"goal", "scope", b"scope"]  # noqa: Y015
@@ -1138,23 +1194,23 @@ class GroupOutcome(_message.Message):
     CONVERTED_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def persons(self) -> Global___Cell:
+    def persons(self) -> _question_pb2.Cell:
         """Persons."""
 
     @_builtins.property
-    def converted(self) -> Global___Cell:
+    def converted(self) -> _question_pb2.Cell:
         """Those of them who converted."""
 
     @_builtins.property
-    def rate(self) -> Global___Rate:
+    def rate(self) -> _question_pb2.Rate:
         """converted ÷ persons."""
 
     def __init__(
         self,
         *,
-        persons: Global___Cell | None = ...,
-        converted: Global___Cell | None = ...,
-        rate: Global___Rate | None = ...,
+        persons: _question_pb2.Cell | None = ...,
+        converted: _question_pb2.Cell | None = ...,
+        rate: _question_pb2.Rate | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["converted", b"converted", "persons", b"persons", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1186,7 +1242,7 @@ class CompareGroupsResponse(_message.Message):
         """Control."""
 
     @_builtins.property
-    def difference(self) -> Global___Rate:
+    def difference(self) -> _question_pb2.Rate:
         """Difference of the rates, treated less control, with its 95 % Newcombe interval (method 10)."""
 
     @_builtins.property
@@ -1198,7 +1254,7 @@ class CompareGroupsResponse(_message.Message):
         *,
         treated: Global___GroupOutcome | None = ...,
         control: Global___GroupOutcome | None = ...,
-        difference: Global___Rate | None = ...,
+        difference: _question_pb2.Rate | None = ...,
         significant: _builtins.bool = ...,
         key: _result_key_pb2.ResultKey | None = ...,
     ) -> None: ...
@@ -1273,3 +1329,125 @@ class GetWatermarkResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetWatermarkResponse: _TypeAlias = GetWatermarkResponse  # noqa: Y015
+
+@_typing.final
+class GetReconciliationRequest(_message.Message):
+    """Request of GetReconciliation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    project_id: _builtins.str
+    """Project."""
+    def __init__(
+        self,
+        *,
+        project_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project_id", b"project_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReconciliationRequest: _TypeAlias = GetReconciliationRequest  # noqa: Y015
+
+@_typing.final
+class RefusedCount(_message.Message):
+    """Records that the doors refused for one reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason of the catalogue."""
+    count: _builtins.int
+    """Records, each as often as it was sent."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusedCount: _TypeAlias = RefusedCount  # noqa: Y015
+
+@_typing.final
+class GetReconciliationResponse(_message.Message):
+    """Response of GetReconciliation. It holds that received = accepted + all refused, and that
+    accepted + replayed + unaccounted = stored + duplicates + passed + dead_lettered + pending + lost.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    STORED_FIELD_NUMBER: _builtins.int
+    DUPLICATES_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    DEAD_LETTERED_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    UNACCOUNTED_FIELD_NUMBER: _builtins.int
+    BALANCED_FIELD_NUMBER: _builtins.int
+    SETTLED_TIME_MS_FIELD_NUMBER: _builtins.int
+    received: _builtins.int
+    """Records that reached the doors, each as often as it was sent."""
+    accepted: _builtins.int
+    """Of them, events that were taken and appended to the stream."""
+    stored: _builtins.int
+    """Events in the event store."""
+    duplicates: _builtins.int
+    """Events dropped because they are in the store already."""
+    passed: _builtins.int
+    """Events that are not for the event store: profile operations and links."""
+    dead_lettered: _builtins.int
+    """Events that became dead letters, those replayed or discarded since among them."""
+    replayed: _builtins.int
+    """Events of dead letters that were appended again."""
+    pending: _builtins.int
+    """Events in the stream that the store has not read yet."""
+    lost: _builtins.int
+    """Events that were taken, and are neither in the stream nor did anything become of them."""
+    unaccounted: _builtins.int
+    """Events that arrived though no door's ledger knows them: the door died with a server that forgot them."""
+    balanced: _builtins.bool
+    """Whether nothing is lost or unaccounted."""
+    settled_time_ms: _builtins.int
+    """When pending was counted in the stream, milliseconds UTC; while the backlog is large it is inferred, and lost is that of then."""
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedCount]:
+        """Of them, records that were refused."""
+
+    def __init__(
+        self,
+        *,
+        received: _builtins.int = ...,
+        accepted: _builtins.int = ...,
+        refused: _abc.Iterable[Global___RefusedCount] | None = ...,
+        stored: _builtins.int = ...,
+        duplicates: _builtins.int = ...,
+        passed: _builtins.int = ...,
+        dead_lettered: _builtins.int = ...,
+        replayed: _builtins.int = ...,
+        pending: _builtins.int = ...,
+        lost: _builtins.int = ...,
+        unaccounted: _builtins.int = ...,
+        balanced: _builtins.bool = ...,
+        settled_time_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "balanced", b"balanced", "dead_lettered", b"dead_lettered", "duplicates", b"duplicates", "lost", b"lost", "passed", b"passed", "pending", b"pending", "received", b"received", "refused", b"refused", "replayed", b"replayed", "settled_time_ms", b"settled_time_ms", "stored", b"stored", "unaccounted", b"unaccounted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReconciliationResponse: _TypeAlias = GetReconciliationResponse  # noqa: Y015

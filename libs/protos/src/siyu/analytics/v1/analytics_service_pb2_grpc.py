@@ -4,6 +4,18 @@ import grpc
 import warnings
 
 from siyu.analytics.v1 import analytics_service_pb2 as siyu_dot_analytics_dot_v1_dot_analytics__service__pb2
+from siyu.analytics.v1 import attribute_pb2 as siyu_dot_analytics_dot_v1_dot_attribute__pb2
+from siyu.analytics.v1 import attribution_pb2 as siyu_dot_analytics_dot_v1_dot_attribution__pb2
+from siyu.analytics.v1 import channel_pb2 as siyu_dot_analytics_dot_v1_dot_channel__pb2
+from siyu.analytics.v1 import distribution_pb2 as siyu_dot_analytics_dot_v1_dot_distribution__pb2
+from siyu.analytics.v1 import formula_pb2 as siyu_dot_analytics_dot_v1_dot_formula__pb2
+from siyu.analytics.v1 import heatmap_pb2 as siyu_dot_analytics_dot_v1_dot_heatmap__pb2
+from siyu.analytics.v1 import interval_pb2 as siyu_dot_analytics_dot_v1_dot_interval__pb2
+from siyu.analytics.v1 import ltv_pb2 as siyu_dot_analytics_dot_v1_dot_ltv__pb2
+from siyu.analytics.v1 import path_pb2 as siyu_dot_analytics_dot_v1_dot_path__pb2
+from siyu.analytics.v1 import realtime_pb2 as siyu_dot_analytics_dot_v1_dot_realtime__pb2
+from siyu.analytics.v1 import retention_pb2 as siyu_dot_analytics_dot_v1_dot_retention__pb2
+from siyu.analytics.v1 import session_pb2 as siyu_dot_analytics_dot_v1_dot_session__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -40,6 +52,11 @@ class AnalyticsServiceStub:
                 request_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.QueryEventsRequest.SerializeToString,
                 response_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.QueryEventsResponse.FromString,
                 _registered_method=True)
+        self.QueryFormula = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryFormula',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_formula__pb2.QueryFormulaRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_formula__pb2.QueryFormulaResponse.FromString,
+                _registered_method=True)
         self.QueryFunnel = channel.unary_unary(
                 '/siyu.analytics.v1.AnalyticsService/QueryFunnel',
                 request_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.QueryFunnelRequest.SerializeToString,
@@ -54,6 +71,61 @@ class AnalyticsServiceStub:
                 '/siyu.analytics.v1.AnalyticsService/FindTurningPoint',
                 request_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.FindTurningPointRequest.SerializeToString,
                 response_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.FindTurningPointResponse.FromString,
+                _registered_method=True)
+        self.QueryRetention = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryRetention',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_retention__pb2.QueryRetentionRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_retention__pb2.QueryRetentionResponse.FromString,
+                _registered_method=True)
+        self.QueryInterval = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryInterval',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_interval__pb2.QueryIntervalRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_interval__pb2.QueryIntervalResponse.FromString,
+                _registered_method=True)
+        self.QueryDistribution = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryDistribution',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_distribution__pb2.QueryDistributionRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_distribution__pb2.QueryDistributionResponse.FromString,
+                _registered_method=True)
+        self.QuerySessions = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QuerySessions',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_session__pb2.QuerySessionsRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_session__pb2.QuerySessionsResponse.FromString,
+                _registered_method=True)
+        self.QueryPaths = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryPaths',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_path__pb2.QueryPathsRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_path__pb2.QueryPathsResponse.FromString,
+                _registered_method=True)
+        self.QueryAttribution = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryAttribution',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_attribution__pb2.QueryAttributionRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_attribution__pb2.QueryAttributionResponse.FromString,
+                _registered_method=True)
+        self.QueryAttributes = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryAttributes',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_attribute__pb2.QueryAttributesRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_attribute__pb2.QueryAttributesResponse.FromString,
+                _registered_method=True)
+        self.QueryLtv = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryLtv',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_ltv__pb2.QueryLtvRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_ltv__pb2.QueryLtvResponse.FromString,
+                _registered_method=True)
+        self.QueryChannels = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryChannels',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_channel__pb2.QueryChannelsRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_channel__pb2.QueryChannelsResponse.FromString,
+                _registered_method=True)
+        self.QueryHeatmap = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryHeatmap',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_heatmap__pb2.QueryHeatmapRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_heatmap__pb2.QueryHeatmapResponse.FromString,
+                _registered_method=True)
+        self.QueryRealtime = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/QueryRealtime',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_realtime__pb2.QueryRealtimeRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_realtime__pb2.QueryRealtimeResponse.FromString,
                 _registered_method=True)
         self.ListMembers = channel.unary_unary(
                 '/siyu.analytics.v1.AnalyticsService/ListMembers',
@@ -80,6 +152,11 @@ class AnalyticsServiceStub:
                 request_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetWatermarkRequest.SerializeToString,
                 response_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetWatermarkResponse.FromString,
                 _registered_method=True)
+        self.GetReconciliation = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/GetReconciliation',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetReconciliationRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetReconciliationResponse.FromString,
+                _registered_method=True)
 
 
 class AnalyticsServiceServicer:
@@ -88,6 +165,13 @@ class AnalyticsServiceServicer:
 
     def QueryEvents(self, request, context):
         """Counts events and persons by time and by a breakdown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryFormula(self, request, context):
+        """Computes a formula over counts of events.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +193,83 @@ class AnalyticsServiceServicer:
 
     def FindTurningPoint(self, request, context):
         """Finds the number of times of a behaviour that separates those who convert best (量质转换点).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryRetention(self, request, context):
+        """Computes who comes back and who is lost.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryInterval(self, request, context):
+        """Computes how long it takes from a start to a goal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryDistribution(self, request, context):
+        """Computes how many persons did how much.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuerySessions(self, request, context):
+        """Cuts events into sessions and measures them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryPaths(self, request, context):
+        """Computes where persons go from an event, or come from to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryAttribution(self, request, context):
+        """Computes which touches conversions are owed to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryAttributes(self, request, context):
+        """Counts persons by what they are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryLtv(self, request, context):
+        """Computes what persons bring in by the time since they came.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryChannels(self, request, context):
+        """Compares the channels that sessions come from.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryHeatmap(self, request, context):
+        """Shows where a page is clicked and how deep it is seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryRealtime(self, request, context):
+        """Shows the events that arrived last.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +310,13 @@ class AnalyticsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReconciliation(self, request, context):
+        """Balances what the doors took in against what became of it, to the event (docs/durability.md).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AnalyticsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -156,6 +324,11 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
                     servicer.QueryEvents,
                     request_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.QueryEventsRequest.FromString,
                     response_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.QueryEventsResponse.SerializeToString,
+            ),
+            'QueryFormula': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryFormula,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_formula__pb2.QueryFormulaRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_formula__pb2.QueryFormulaResponse.SerializeToString,
             ),
             'QueryFunnel': grpc.unary_unary_rpc_method_handler(
                     servicer.QueryFunnel,
@@ -171,6 +344,61 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
                     servicer.FindTurningPoint,
                     request_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.FindTurningPointRequest.FromString,
                     response_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.FindTurningPointResponse.SerializeToString,
+            ),
+            'QueryRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryRetention,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_retention__pb2.QueryRetentionRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_retention__pb2.QueryRetentionResponse.SerializeToString,
+            ),
+            'QueryInterval': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryInterval,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_interval__pb2.QueryIntervalRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_interval__pb2.QueryIntervalResponse.SerializeToString,
+            ),
+            'QueryDistribution': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryDistribution,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_distribution__pb2.QueryDistributionRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_distribution__pb2.QueryDistributionResponse.SerializeToString,
+            ),
+            'QuerySessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuerySessions,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_session__pb2.QuerySessionsRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_session__pb2.QuerySessionsResponse.SerializeToString,
+            ),
+            'QueryPaths': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryPaths,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_path__pb2.QueryPathsRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_path__pb2.QueryPathsResponse.SerializeToString,
+            ),
+            'QueryAttribution': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryAttribution,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_attribution__pb2.QueryAttributionRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_attribution__pb2.QueryAttributionResponse.SerializeToString,
+            ),
+            'QueryAttributes': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryAttributes,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_attribute__pb2.QueryAttributesRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_attribute__pb2.QueryAttributesResponse.SerializeToString,
+            ),
+            'QueryLtv': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryLtv,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_ltv__pb2.QueryLtvRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_ltv__pb2.QueryLtvResponse.SerializeToString,
+            ),
+            'QueryChannels': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryChannels,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_channel__pb2.QueryChannelsRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_channel__pb2.QueryChannelsResponse.SerializeToString,
+            ),
+            'QueryHeatmap': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryHeatmap,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_heatmap__pb2.QueryHeatmapRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_heatmap__pb2.QueryHeatmapResponse.SerializeToString,
+            ),
+            'QueryRealtime': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryRealtime,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_realtime__pb2.QueryRealtimeRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_realtime__pb2.QueryRealtimeResponse.SerializeToString,
             ),
             'ListMembers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMembers,
@@ -196,6 +424,11 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
                     servicer.GetWatermark,
                     request_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetWatermarkRequest.FromString,
                     response_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetWatermarkResponse.SerializeToString,
+            ),
+            'GetReconciliation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReconciliation,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetReconciliationRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetReconciliationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -226,6 +459,33 @@ class AnalyticsService:
             '/siyu.analytics.v1.AnalyticsService/QueryEvents',
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.QueryEventsRequest.SerializeToString,
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.QueryEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryFormula(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryFormula',
+            siyu_dot_analytics_dot_v1_dot_formula__pb2.QueryFormulaRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_formula__pb2.QueryFormulaResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -307,6 +567,303 @@ class AnalyticsService:
             '/siyu.analytics.v1.AnalyticsService/FindTurningPoint',
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.FindTurningPointRequest.SerializeToString,
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.FindTurningPointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryRetention',
+            siyu_dot_analytics_dot_v1_dot_retention__pb2.QueryRetentionRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_retention__pb2.QueryRetentionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryInterval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryInterval',
+            siyu_dot_analytics_dot_v1_dot_interval__pb2.QueryIntervalRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_interval__pb2.QueryIntervalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryDistribution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryDistribution',
+            siyu_dot_analytics_dot_v1_dot_distribution__pb2.QueryDistributionRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_distribution__pb2.QueryDistributionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuerySessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QuerySessions',
+            siyu_dot_analytics_dot_v1_dot_session__pb2.QuerySessionsRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_session__pb2.QuerySessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryPaths(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryPaths',
+            siyu_dot_analytics_dot_v1_dot_path__pb2.QueryPathsRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_path__pb2.QueryPathsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryAttribution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryAttribution',
+            siyu_dot_analytics_dot_v1_dot_attribution__pb2.QueryAttributionRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_attribution__pb2.QueryAttributionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryAttributes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryAttributes',
+            siyu_dot_analytics_dot_v1_dot_attribute__pb2.QueryAttributesRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_attribute__pb2.QueryAttributesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryLtv(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryLtv',
+            siyu_dot_analytics_dot_v1_dot_ltv__pb2.QueryLtvRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_ltv__pb2.QueryLtvResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryChannels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryChannels',
+            siyu_dot_analytics_dot_v1_dot_channel__pb2.QueryChannelsRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_channel__pb2.QueryChannelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryHeatmap(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryHeatmap',
+            siyu_dot_analytics_dot_v1_dot_heatmap__pb2.QueryHeatmapRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_heatmap__pb2.QueryHeatmapResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryRealtime(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/QueryRealtime',
+            siyu_dot_analytics_dot_v1_dot_realtime__pb2.QueryRealtimeRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_realtime__pb2.QueryRealtimeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -442,6 +999,33 @@ class AnalyticsService:
             '/siyu.analytics.v1.AnalyticsService/GetWatermark',
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetWatermarkRequest.SerializeToString,
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetWatermarkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReconciliation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/GetReconciliation',
+            siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetReconciliationRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.GetReconciliationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,18 @@ Questions about events and persons. Every number can be opened into its persons 
 from collections import abc as _abc
 from grpc import aio as _aio
 from siyu.analytics.v1 import analytics_service_pb2 as _analytics_service_pb2
+from siyu.analytics.v1 import attribute_pb2 as _attribute_pb2
+from siyu.analytics.v1 import attribution_pb2 as _attribution_pb2
+from siyu.analytics.v1 import channel_pb2 as _channel_pb2
+from siyu.analytics.v1 import distribution_pb2 as _distribution_pb2
+from siyu.analytics.v1 import formula_pb2 as _formula_pb2
+from siyu.analytics.v1 import heatmap_pb2 as _heatmap_pb2
+from siyu.analytics.v1 import interval_pb2 as _interval_pb2
+from siyu.analytics.v1 import ltv_pb2 as _ltv_pb2
+from siyu.analytics.v1 import path_pb2 as _path_pb2
+from siyu.analytics.v1 import realtime_pb2 as _realtime_pb2
+from siyu.analytics.v1 import retention_pb2 as _retention_pb2
+from siyu.analytics.v1 import session_pb2 as _session_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -35,12 +47,36 @@ class AnalyticsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AnalyticsServiceAsyncStub: ...
     QueryEvents: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.QueryEventsRequest, _analytics_service_pb2.QueryEventsResponse]
     """Counts events and persons by time and by a breakdown."""
+    QueryFormula: _grpc.UnaryUnaryMultiCallable[_formula_pb2.QueryFormulaRequest, _formula_pb2.QueryFormulaResponse]
+    """Computes a formula over counts of events."""
     QueryFunnel: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.QueryFunnelRequest, _analytics_service_pb2.QueryFunnelResponse]
     """Computes a funnel."""
     QueryConversion: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.QueryConversionRequest, _analytics_service_pb2.QueryConversionResponse]
     """Computes the conversion from a start to a goal event by how often a behaviour was shown."""
     FindTurningPoint: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.FindTurningPointRequest, _analytics_service_pb2.FindTurningPointResponse]
     """Finds the number of times of a behaviour that separates those who convert best (量质转换点)."""
+    QueryRetention: _grpc.UnaryUnaryMultiCallable[_retention_pb2.QueryRetentionRequest, _retention_pb2.QueryRetentionResponse]
+    """Computes who comes back and who is lost."""
+    QueryInterval: _grpc.UnaryUnaryMultiCallable[_interval_pb2.QueryIntervalRequest, _interval_pb2.QueryIntervalResponse]
+    """Computes how long it takes from a start to a goal."""
+    QueryDistribution: _grpc.UnaryUnaryMultiCallable[_distribution_pb2.QueryDistributionRequest, _distribution_pb2.QueryDistributionResponse]
+    """Computes how many persons did how much."""
+    QuerySessions: _grpc.UnaryUnaryMultiCallable[_session_pb2.QuerySessionsRequest, _session_pb2.QuerySessionsResponse]
+    """Cuts events into sessions and measures them."""
+    QueryPaths: _grpc.UnaryUnaryMultiCallable[_path_pb2.QueryPathsRequest, _path_pb2.QueryPathsResponse]
+    """Computes where persons go from an event, or come from to it."""
+    QueryAttribution: _grpc.UnaryUnaryMultiCallable[_attribution_pb2.QueryAttributionRequest, _attribution_pb2.QueryAttributionResponse]
+    """Computes which touches conversions are owed to."""
+    QueryAttributes: _grpc.UnaryUnaryMultiCallable[_attribute_pb2.QueryAttributesRequest, _attribute_pb2.QueryAttributesResponse]
+    """Counts persons by what they are."""
+    QueryLtv: _grpc.UnaryUnaryMultiCallable[_ltv_pb2.QueryLtvRequest, _ltv_pb2.QueryLtvResponse]
+    """Computes what persons bring in by the time since they came."""
+    QueryChannels: _grpc.UnaryUnaryMultiCallable[_channel_pb2.QueryChannelsRequest, _channel_pb2.QueryChannelsResponse]
+    """Compares the channels that sessions come from."""
+    QueryHeatmap: _grpc.UnaryUnaryMultiCallable[_heatmap_pb2.QueryHeatmapRequest, _heatmap_pb2.QueryHeatmapResponse]
+    """Shows where a page is clicked and how deep it is seen."""
+    QueryRealtime: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.QueryRealtimeRequest, _realtime_pb2.QueryRealtimeResponse]
+    """Shows the events that arrived last."""
     ListMembers: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.ListMembersRequest, _analytics_service_pb2.ListMembersResponse]
     """Lists the persons counted in one cell of a result."""
     EvaluateAudience: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.EvaluateAudienceRequest, _analytics_service_pb2.EvaluateAudienceResponse]
@@ -51,6 +87,8 @@ class AnalyticsServiceStub:
     """Compares the conversion of two given sets of persons, such as touched and held out."""
     GetWatermark: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.GetWatermarkRequest, _analytics_service_pb2.GetWatermarkResponse]
     """Says how far the store has read."""
+    GetReconciliation: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.GetReconciliationRequest, _analytics_service_pb2.GetReconciliationResponse]
+    """Balances what the doors took in against what became of it, to the event (docs/durability.md)."""
 
 @_typing.type_check_only
 class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
@@ -59,12 +97,36 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     QueryEvents: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.QueryEventsRequest, _analytics_service_pb2.QueryEventsResponse]  # type: ignore[assignment]
     """Counts events and persons by time and by a breakdown."""
+    QueryFormula: _aio.UnaryUnaryMultiCallable[_formula_pb2.QueryFormulaRequest, _formula_pb2.QueryFormulaResponse]  # type: ignore[assignment]
+    """Computes a formula over counts of events."""
     QueryFunnel: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.QueryFunnelRequest, _analytics_service_pb2.QueryFunnelResponse]  # type: ignore[assignment]
     """Computes a funnel."""
     QueryConversion: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.QueryConversionRequest, _analytics_service_pb2.QueryConversionResponse]  # type: ignore[assignment]
     """Computes the conversion from a start to a goal event by how often a behaviour was shown."""
     FindTurningPoint: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.FindTurningPointRequest, _analytics_service_pb2.FindTurningPointResponse]  # type: ignore[assignment]
     """Finds the number of times of a behaviour that separates those who convert best (量质转换点)."""
+    QueryRetention: _aio.UnaryUnaryMultiCallable[_retention_pb2.QueryRetentionRequest, _retention_pb2.QueryRetentionResponse]  # type: ignore[assignment]
+    """Computes who comes back and who is lost."""
+    QueryInterval: _aio.UnaryUnaryMultiCallable[_interval_pb2.QueryIntervalRequest, _interval_pb2.QueryIntervalResponse]  # type: ignore[assignment]
+    """Computes how long it takes from a start to a goal."""
+    QueryDistribution: _aio.UnaryUnaryMultiCallable[_distribution_pb2.QueryDistributionRequest, _distribution_pb2.QueryDistributionResponse]  # type: ignore[assignment]
+    """Computes how many persons did how much."""
+    QuerySessions: _aio.UnaryUnaryMultiCallable[_session_pb2.QuerySessionsRequest, _session_pb2.QuerySessionsResponse]  # type: ignore[assignment]
+    """Cuts events into sessions and measures them."""
+    QueryPaths: _aio.UnaryUnaryMultiCallable[_path_pb2.QueryPathsRequest, _path_pb2.QueryPathsResponse]  # type: ignore[assignment]
+    """Computes where persons go from an event, or come from to it."""
+    QueryAttribution: _aio.UnaryUnaryMultiCallable[_attribution_pb2.QueryAttributionRequest, _attribution_pb2.QueryAttributionResponse]  # type: ignore[assignment]
+    """Computes which touches conversions are owed to."""
+    QueryAttributes: _aio.UnaryUnaryMultiCallable[_attribute_pb2.QueryAttributesRequest, _attribute_pb2.QueryAttributesResponse]  # type: ignore[assignment]
+    """Counts persons by what they are."""
+    QueryLtv: _aio.UnaryUnaryMultiCallable[_ltv_pb2.QueryLtvRequest, _ltv_pb2.QueryLtvResponse]  # type: ignore[assignment]
+    """Computes what persons bring in by the time since they came."""
+    QueryChannels: _aio.UnaryUnaryMultiCallable[_channel_pb2.QueryChannelsRequest, _channel_pb2.QueryChannelsResponse]  # type: ignore[assignment]
+    """Compares the channels that sessions come from."""
+    QueryHeatmap: _aio.UnaryUnaryMultiCallable[_heatmap_pb2.QueryHeatmapRequest, _heatmap_pb2.QueryHeatmapResponse]  # type: ignore[assignment]
+    """Shows where a page is clicked and how deep it is seen."""
+    QueryRealtime: _aio.UnaryUnaryMultiCallable[_realtime_pb2.QueryRealtimeRequest, _realtime_pb2.QueryRealtimeResponse]  # type: ignore[assignment]
+    """Shows the events that arrived last."""
     ListMembers: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.ListMembersRequest, _analytics_service_pb2.ListMembersResponse]  # type: ignore[assignment]
     """Lists the persons counted in one cell of a result."""
     EvaluateAudience: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.EvaluateAudienceRequest, _analytics_service_pb2.EvaluateAudienceResponse]  # type: ignore[assignment]
@@ -75,6 +137,8 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     """Compares the conversion of two given sets of persons, such as touched and held out."""
     GetWatermark: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.GetWatermarkRequest, _analytics_service_pb2.GetWatermarkResponse]  # type: ignore[assignment]
     """Says how far the store has read."""
+    GetReconciliation: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.GetReconciliationRequest, _analytics_service_pb2.GetReconciliationResponse]  # type: ignore[assignment]
+    """Balances what the doors took in against what became of it, to the event (docs/durability.md)."""
 
 class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps the events and answers questions about them."""
@@ -86,6 +150,14 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.QueryEventsResponse, _abc.Awaitable[_analytics_service_pb2.QueryEventsResponse]]:
         """Counts events and persons by time and by a breakdown."""
+
+    @_abc_1.abstractmethod
+    def QueryFormula(
+        self,
+        request: _formula_pb2.QueryFormulaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_formula_pb2.QueryFormulaResponse, _abc.Awaitable[_formula_pb2.QueryFormulaResponse]]:
+        """Computes a formula over counts of events."""
 
     @_abc_1.abstractmethod
     def QueryFunnel(
@@ -110,6 +182,94 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.FindTurningPointResponse, _abc.Awaitable[_analytics_service_pb2.FindTurningPointResponse]]:
         """Finds the number of times of a behaviour that separates those who convert best (量质转换点)."""
+
+    @_abc_1.abstractmethod
+    def QueryRetention(
+        self,
+        request: _retention_pb2.QueryRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retention_pb2.QueryRetentionResponse, _abc.Awaitable[_retention_pb2.QueryRetentionResponse]]:
+        """Computes who comes back and who is lost."""
+
+    @_abc_1.abstractmethod
+    def QueryInterval(
+        self,
+        request: _interval_pb2.QueryIntervalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_interval_pb2.QueryIntervalResponse, _abc.Awaitable[_interval_pb2.QueryIntervalResponse]]:
+        """Computes how long it takes from a start to a goal."""
+
+    @_abc_1.abstractmethod
+    def QueryDistribution(
+        self,
+        request: _distribution_pb2.QueryDistributionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_distribution_pb2.QueryDistributionResponse, _abc.Awaitable[_distribution_pb2.QueryDistributionResponse]]:
+        """Computes how many persons did how much."""
+
+    @_abc_1.abstractmethod
+    def QuerySessions(
+        self,
+        request: _session_pb2.QuerySessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.QuerySessionsResponse, _abc.Awaitable[_session_pb2.QuerySessionsResponse]]:
+        """Cuts events into sessions and measures them."""
+
+    @_abc_1.abstractmethod
+    def QueryPaths(
+        self,
+        request: _path_pb2.QueryPathsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_path_pb2.QueryPathsResponse, _abc.Awaitable[_path_pb2.QueryPathsResponse]]:
+        """Computes where persons go from an event, or come from to it."""
+
+    @_abc_1.abstractmethod
+    def QueryAttribution(
+        self,
+        request: _attribution_pb2.QueryAttributionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_attribution_pb2.QueryAttributionResponse, _abc.Awaitable[_attribution_pb2.QueryAttributionResponse]]:
+        """Computes which touches conversions are owed to."""
+
+    @_abc_1.abstractmethod
+    def QueryAttributes(
+        self,
+        request: _attribute_pb2.QueryAttributesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_attribute_pb2.QueryAttributesResponse, _abc.Awaitable[_attribute_pb2.QueryAttributesResponse]]:
+        """Counts persons by what they are."""
+
+    @_abc_1.abstractmethod
+    def QueryLtv(
+        self,
+        request: _ltv_pb2.QueryLtvRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ltv_pb2.QueryLtvResponse, _abc.Awaitable[_ltv_pb2.QueryLtvResponse]]:
+        """Computes what persons bring in by the time since they came."""
+
+    @_abc_1.abstractmethod
+    def QueryChannels(
+        self,
+        request: _channel_pb2.QueryChannelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_channel_pb2.QueryChannelsResponse, _abc.Awaitable[_channel_pb2.QueryChannelsResponse]]:
+        """Compares the channels that sessions come from."""
+
+    @_abc_1.abstractmethod
+    def QueryHeatmap(
+        self,
+        request: _heatmap_pb2.QueryHeatmapRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_heatmap_pb2.QueryHeatmapResponse, _abc.Awaitable[_heatmap_pb2.QueryHeatmapResponse]]:
+        """Shows where a page is clicked and how deep it is seen."""
+
+    @_abc_1.abstractmethod
+    def QueryRealtime(
+        self,
+        request: _realtime_pb2.QueryRealtimeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.QueryRealtimeResponse, _abc.Awaitable[_realtime_pb2.QueryRealtimeResponse]]:
+        """Shows the events that arrived last."""
 
     @_abc_1.abstractmethod
     def ListMembers(
@@ -150,5 +310,13 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.GetWatermarkResponse, _abc.Awaitable[_analytics_service_pb2.GetWatermarkResponse]]:
         """Says how far the store has read."""
+
+    @_abc_1.abstractmethod
+    def GetReconciliation(
+        self,
+        request: _analytics_service_pb2.GetReconciliationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_service_pb2.GetReconciliationResponse, _abc.Awaitable[_analytics_service_pb2.GetReconciliationResponse]]:
+        """Balances what the doors took in against what became of it, to the event (docs/durability.md)."""
 
 def add_AnalyticsServiceServicer_to_server(servicer: AnalyticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from siyu.type.v1 import item_result_pb2 as siyu_dot_type_dot_v1_dot_item__resul
 from siyu.type.v1 import security_pb2 as siyu_dot_type_dot_v1_dot_security__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%siyu/collect/v1/collect_service.proto\x12\x0fsiyu.collect.v1\x1a\x19siyu/event/v1/event.proto\x1a\x1esiyu/type/v1/item_result.proto\x1a\x1bsiyu/type/v1/security.proto\"Q\n\rIngestRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.siyu.event.v1.Event\"M\n\x0eIngestResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12)\n\x07refused\x18\x02 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult\"W\n\x13IngestStreamRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.siyu.event.v1.Event\"j\n\x14IngestStreamResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x15\n\rrefused_count\x18\x02 \x01(\x04\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult\"L\n\rImportRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1f\n\x05lines\x18\x02 \x01(\x0c\x42\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\"d\n\x0eImportResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x15\n\rrefused_count\x18\x02 \x01(\x04\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult2\xce\x02\n\x0e\x43ollectService\x12\x62\n\x06Ingest\x12\x1e.siyu.collect.v1.IngestRequest\x1a\x1f.siyu.collect.v1.IngestResponse\"\x17\x90\x02\x02\xaa\xbb\x18\x10\n\x0e\x63ollect.ingest\x12s\n\x0cIngestStream\x12$.siyu.collect.v1.IngestStreamRequest\x1a%.siyu.collect.v1.IngestStreamResponse\"\x14\xaa\xbb\x18\x10\n\x0e\x63ollect.ingest(\x01\x12\x63\n\x06Import\x12\x1e.siyu.collect.v1.ImportRequest\x1a\x1f.siyu.collect.v1.ImportResponse\"\x16\xaa\xbb\x18\x12\n\x0e\x63ollect.import\x10\x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%siyu/collect/v1/collect_service.proto\x12\x0fsiyu.collect.v1\x1a\x19siyu/event/v1/event.proto\x1a\x1esiyu/type/v1/item_result.proto\x1a\x1bsiyu/type/v1/security.proto\"Q\n\rIngestRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.siyu.event.v1.Event\"~\n\x0eIngestResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12)\n\x07refused\x18\x02 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult\x12/\n\ndurability\x18\x03 \x01(\x0e\x32\x1b.siyu.collect.v1.Durability\"W\n\x13IngestStreamRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.siyu.event.v1.Event\"\x9b\x01\n\x14IngestStreamResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x15\n\rrefused_count\x18\x02 \x01(\x04\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult\x12/\n\ndurability\x18\x04 \x01(\x0e\x32\x1b.siyu.collect.v1.Durability\"L\n\rImportRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1f\n\x05lines\x18\x02 \x01(\x0c\x42\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\"\x95\x01\n\x0eImportResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x15\n\rrefused_count\x18\x02 \x01(\x04\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult\x12/\n\ndurability\x18\x04 \x01(\x0e\x32\x1b.siyu.collect.v1.Durability*s\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44URABILITY_DURABLE\x10\x01\x12\x19\n\x15\x44URABILITY_REPLICATED\x10\x02\x12\x16\n\x12\x44URABILITY_RELAXED\x10\x03\x32\xd0\x02\n\x0e\x43ollectService\x12\x62\n\x06Ingest\x12\x1e.siyu.collect.v1.IngestRequest\x1a\x1f.siyu.collect.v1.IngestResponse\"\x17\x90\x02\x02\xaa\xbb\x18\x10\n\x0e\x63ollect.ingest\x12s\n\x0cIngestStream\x12$.siyu.collect.v1.IngestStreamRequest\x1a%.siyu.collect.v1.IngestStreamResponse\"\x14\xaa\xbb\x18\x10\n\x0e\x63ollect.ingest(\x01\x12\x65\n\x06Import\x12\x1e.siyu.collect.v1.ImportRequest\x1a\x1f.siyu.collect.v1.ImportResponse\"\x18\xaa\xbb\x18\x14\n\x0e\x63ollect.import\x10\x01 \x02(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,19 +47,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTSERVICE'].methods_by_name['IngestStream']._loaded_options = None
   _globals['_COLLECTSERVICE'].methods_by_name['IngestStream']._serialized_options = b'\252\273\030\020\n\016collect.ingest'
   _globals['_COLLECTSERVICE'].methods_by_name['Import']._loaded_options = None
-  _globals['_COLLECTSERVICE'].methods_by_name['Import']._serialized_options = b'\252\273\030\022\n\016collect.import\020\001'
+  _globals['_COLLECTSERVICE'].methods_by_name['Import']._serialized_options = b'\252\273\030\024\n\016collect.import\020\001 \002'
+  _globals['_DURABILITY']._serialized_start=834
+  _globals['_DURABILITY']._serialized_end=949
   _globals['_INGESTREQUEST']._serialized_start=146
   _globals['_INGESTREQUEST']._serialized_end=227
   _globals['_INGESTRESPONSE']._serialized_start=229
-  _globals['_INGESTRESPONSE']._serialized_end=306
-  _globals['_INGESTSTREAMREQUEST']._serialized_start=308
-  _globals['_INGESTSTREAMREQUEST']._serialized_end=395
-  _globals['_INGESTSTREAMRESPONSE']._serialized_start=397
-  _globals['_INGESTSTREAMRESPONSE']._serialized_end=503
-  _globals['_IMPORTREQUEST']._serialized_start=505
-  _globals['_IMPORTREQUEST']._serialized_end=581
-  _globals['_IMPORTRESPONSE']._serialized_start=583
-  _globals['_IMPORTRESPONSE']._serialized_end=683
-  _globals['_COLLECTSERVICE']._serialized_start=686
-  _globals['_COLLECTSERVICE']._serialized_end=1020
+  _globals['_INGESTRESPONSE']._serialized_end=355
+  _globals['_INGESTSTREAMREQUEST']._serialized_start=357
+  _globals['_INGESTSTREAMREQUEST']._serialized_end=444
+  _globals['_INGESTSTREAMRESPONSE']._serialized_start=447
+  _globals['_INGESTSTREAMRESPONSE']._serialized_end=602
+  _globals['_IMPORTREQUEST']._serialized_start=604
+  _globals['_IMPORTREQUEST']._serialized_end=680
+  _globals['_IMPORTRESPONSE']._serialized_start=683
+  _globals['_IMPORTRESPONSE']._serialized_end=832
+  _globals['_COLLECTSERVICE']._serialized_start=952
+  _globals['_COLLECTSERVICE']._serialized_end=1288
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from siyu.event.v1 import event_pb2 as _event_pb2
 from siyu.type.v1 import item_result_pb2 as _item_result_pb2
 import builtins as _builtins
@@ -19,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Durability:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DurabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Durability.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DURABILITY_UNSPECIFIED: _Durability.ValueType  # 0
+    """Never sent."""
+    DURABILITY_DURABLE: _Durability.ValueType  # 1
+    """On the stream server's disk: survives the crash of anything but that disk."""
+    DURABILITY_REPLICATED: _Durability.ValueType  # 2
+    """Acknowledged by replicas: survives the loss of the stream server while one of them lives."""
+    DURABILITY_RELAXED: _Durability.ValueType  # 3
+    """The door was configured not to ask: a crash may take the last seconds; what it took is counted."""
+
+class Durability(_Durability, metaclass=_DurabilityEnumTypeWrapper):
+    """What the door's OK is worth; it is what the stream server was verified to promise (docs/durability.md)."""
+
+DURABILITY_UNSPECIFIED: Durability.ValueType  # 0
+"""Never sent."""
+DURABILITY_DURABLE: Durability.ValueType  # 1
+"""On the stream server's disk: survives the crash of anything but that disk."""
+DURABILITY_REPLICATED: Durability.ValueType  # 2
+"""Acknowledged by replicas: survives the loss of the stream server while one of them lives."""
+DURABILITY_RELAXED: Durability.ValueType  # 3
+"""The door was configured not to ask: a crash may take the last seconds; what it took is counted."""
+Global___Durability: _TypeAlias = Durability  # noqa: Y015
 
 @_typing.final
 class IngestRequest(_message.Message):
@@ -56,8 +85,11 @@ class IngestResponse(_message.Message):
 
     ACCEPTED_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     """Number of events that are durable now."""
+    durability: Global___Durability.ValueType
+    """What accepted is worth."""
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[_item_result_pb2.ItemResult]:
         """One row for each refused event; accepted events have none."""
@@ -67,10 +99,11 @@ class IngestResponse(_message.Message):
         *,
         accepted: _builtins.int = ...,
         refused: _abc.Iterable[_item_result_pb2.ItemResult] | None = ...,
+        durability: Global___Durability.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "refused", b"refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "durability", b"durability", "refused", b"refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -113,10 +146,13 @@ class IngestStreamResponse(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     REFUSED_COUNT_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     """Number of events that are durable now."""
     refused_count: _builtins.int
     """Number of events refused."""
+    durability: Global___Durability.ValueType
+    """What accepted is worth."""
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[_item_result_pb2.ItemResult]:
         """The first 1 000 refused events; index counts over all batches of the call."""
@@ -127,10 +163,11 @@ class IngestStreamResponse(_message.Message):
         accepted: _builtins.int = ...,
         refused_count: _builtins.int = ...,
         refused: _abc.Iterable[_item_result_pb2.ItemResult] | None = ...,
+        durability: Global___Durability.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "refused", b"refused", "refused_count", b"refused_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "durability", b"durability", "refused", b"refused", "refused_count", b"refused_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -171,10 +208,13 @@ class ImportResponse(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     REFUSED_COUNT_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     """Number of events that are durable now."""
     refused_count: _builtins.int
     """Number of lines refused."""
+    durability: Global___Durability.ValueType
+    """What accepted is worth."""
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[_item_result_pb2.ItemResult]:
         """The first 1 000 refused lines; index is the line number from 0."""
@@ -185,10 +225,11 @@ class ImportResponse(_message.Message):
         accepted: _builtins.int = ...,
         refused_count: _builtins.int = ...,
         refused: _abc.Iterable[_item_result_pb2.ItemResult] | None = ...,
+        durability: Global___Durability.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "refused", b"refused", "refused_count", b"refused_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "durability", b"durability", "refused", b"refused", "refused_count", b"refused_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -69,7 +69,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_BODY_INVALID: _ErrorReason.ValueType  # 22
     """INVALID_ARGUMENT (HTTP 400, or 408 when it was too slow): the body cannot be read at all. Metadata: field."""
     ERROR_REASON_BODY_TOO_LARGE: _ErrorReason.ValueType  # 23
-    """INVALID_ARGUMENT (HTTP 413): the body is too large, as sent or unpacked. Metadata: field, limit."""
+    """INVALID_ARGUMENT (HTTP 413): the body is too large, as sent or unpacked, or has too many values. Metadata: field, limit."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the collect service. Most are given for one event of a batch; the others are taken."""
@@ -121,5 +121,5 @@ ERROR_REASON_LINE_TOO_LONG: ErrorReason.ValueType  # 21
 ERROR_REASON_BODY_INVALID: ErrorReason.ValueType  # 22
 """INVALID_ARGUMENT (HTTP 400, or 408 when it was too slow): the body cannot be read at all. Metadata: field."""
 ERROR_REASON_BODY_TOO_LARGE: ErrorReason.ValueType  # 23
-"""INVALID_ARGUMENT (HTTP 413): the body is too large, as sent or unpacked. Metadata: field, limit."""
+"""INVALID_ARGUMENT (HTTP 413): the body is too large, as sent or unpacked, or has too many values. Metadata: field, limit."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,7 +26,7 @@ from siyu.type.v1 import security_pb2 as siyu_dot_type_dot_v1_dot_security__pb2
 from siyu.type.v1 import value_pb2 as siyu_dot_type_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!siyu/condition/v1/condition.proto\x12\x11siyu.condition.v1\x1a\x1bsiyu/type/v1/security.proto\x1a\x18siyu/type/v1/value.proto\"\xef\x02\n\tCondition\x12%\n\x03\x61nd\x18\x01 \x01(\x0b\x32\x16.siyu.condition.v1.AndH\x00\x12#\n\x02or\x18\x02 \x01(\x0b\x32\x15.siyu.condition.v1.OrH\x00\x12%\n\x03not\x18\x03 \x01(\x0b\x32\x16.siyu.condition.v1.NotH\x00\x12/\n\x08\x65veryone\x18\x04 \x01(\x0b\x32\x1b.siyu.condition.v1.EveryoneH\x00\x12\x32\n\x05trait\x18\x05 \x01(\x0b\x32!.siyu.condition.v1.TraitConditionH\x00\x12=\n\x0b\x65vent_count\x18\x06 \x01(\x0b\x32&.siyu.condition.v1.EventCountConditionH\x00\x12\x43\n\x0e\x65vent_sequence\x18\x07 \x01(\x0b\x32).siyu.condition.v1.EventSequenceConditionH\x00\x42\x06\n\x04node\"7\n\x03\x41nd\x12\x30\n\nconditions\x18\x01 \x03(\x0b\x32\x1c.siyu.condition.v1.Condition\"6\n\x02Or\x12\x30\n\nconditions\x18\x01 \x03(\x0b\x32\x1c.siyu.condition.v1.Condition\"6\n\x03Not\x12/\n\tcondition\x18\x01 \x01(\x0b\x32\x1c.siyu.condition.v1.Condition\"\n\n\x08\x45veryone\"}\n\x0eTraitCondition\x12\x15\n\x05trait\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x08operator\x18\x02 \x01(\x0e\x32\x1b.siyu.condition.v1.Operator\x12%\n\x08operands\x18\x03 \x03(\x0b\x32\x13.siyu.type.v1.Value\"\x80\x01\n\x0ePropertyFilter\x12\x18\n\x08property\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x08operator\x18\x02 \x01(\x0e\x32\x1b.siyu.condition.v1.Operator\x12%\n\x08operands\x18\x03 \x03(\x0b\x32\x13.siyu.type.v1.Value\"]\n\x0b\x45ventFilter\x12\x1a\n\nevent_name\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x32\n\x07\x66ilters\x18\x02 \x03(\x0b\x32!.siyu.condition.v1.PropertyFilter\"K\n\rRollingWindow\x12\r\n\x05units\x18\x01 \x01(\r\x12+\n\x04unit\x18\x02 \x01(\x0e\x32\x1d.siyu.condition.v1.WindowUnit\":\n\x0e\x41\x62soluteWindow\x12\x14\n\x0c\x66rom_time_ms\x18\x01 \x01(\x03\x12\x12\n\nto_time_ms\x18\x02 \x01(\x03\"}\n\x06Window\x12\x33\n\x07rolling\x18\x01 \x01(\x0b\x32 .siyu.condition.v1.RollingWindowH\x00\x12\x35\n\x08\x61\x62solute\x18\x02 \x01(\x0b\x32!.siyu.condition.v1.AbsoluteWindowH\x00\x42\x07\n\x05range\"\xb0\x01\n\x13\x45ventCountCondition\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12)\n\x06window\x18\x02 \x01(\x0b\x32\x19.siyu.condition.v1.Window\x12-\n\x08operator\x18\x03 \x01(\x0e\x32\x1b.siyu.condition.v1.Operator\x12\x10\n\x08operands\x18\x04 \x03(\r\"\x85\x01\n\x16\x45ventSequenceCondition\x12-\n\x05steps\x18\x01 \x03(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12\x11\n\twithin_ms\x18\x02 \x01(\x03\x12)\n\x06window\x18\x03 \x01(\x0b\x32\x19.siyu.condition.v1.Window*\x8b\x02\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOPERATOR_EQ\x10\x01\x12\x0f\n\x0bOPERATOR_NE\x10\x02\x12\x0f\n\x0bOPERATOR_LT\x10\x03\x12\x0f\n\x0bOPERATOR_LE\x10\x04\x12\x0f\n\x0bOPERATOR_GT\x10\x05\x12\x0f\n\x0bOPERATOR_GE\x10\x06\x12\x14\n\x10OPERATOR_BETWEEN\x10\x07\x12\x0f\n\x0bOPERATOR_IN\x10\x08\x12\x13\n\x0fOPERATOR_NOT_IN\x10\t\x12\x15\n\x11OPERATOR_CONTAINS\x10\n\x12\x13\n\x0fOPERATOR_EXISTS\x10\x0b\x12\x17\n\x13OPERATOR_NOT_EXISTS\x10\x0c*T\n\nWindowUnit\x12\x1b\n\x17WINDOW_UNIT_UNSPECIFIED\x10\x00\x12\x14\n\x10WINDOW_UNIT_HOUR\x10\x01\x12\x13\n\x0fWINDOW_UNIT_DAY\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!siyu/condition/v1/condition.proto\x12\x11siyu.condition.v1\x1a\x1bsiyu/type/v1/security.proto\x1a\x18siyu/type/v1/value.proto\"\x82\x03\n\tCondition\x12*\n\x06\x61ll_of\x18\x01 \x01(\x0b\x32\x18.siyu.condition.v1.AllOfH\x00\x12*\n\x06\x61ny_of\x18\x02 \x01(\x0b\x32\x18.siyu.condition.v1.AnyOfH\x00\x12,\n\x07none_of\x18\x03 \x01(\x0b\x32\x19.siyu.condition.v1.NoneOfH\x00\x12/\n\x08\x65veryone\x18\x04 \x01(\x0b\x32\x1b.siyu.condition.v1.EveryoneH\x00\x12\x32\n\x05trait\x18\x05 \x01(\x0b\x32!.siyu.condition.v1.TraitConditionH\x00\x12=\n\x0b\x65vent_count\x18\x06 \x01(\x0b\x32&.siyu.condition.v1.EventCountConditionH\x00\x12\x43\n\x0e\x65vent_sequence\x18\x07 \x01(\x0b\x32).siyu.condition.v1.EventSequenceConditionH\x00\x42\x06\n\x04node\"9\n\x05\x41llOf\x12\x30\n\nconditions\x18\x01 \x03(\x0b\x32\x1c.siyu.condition.v1.Condition\"9\n\x05\x41nyOf\x12\x30\n\nconditions\x18\x01 \x03(\x0b\x32\x1c.siyu.condition.v1.Condition\":\n\x06NoneOf\x12\x30\n\nconditions\x18\x01 \x03(\x0b\x32\x1c.siyu.condition.v1.Condition\"\n\n\x08\x45veryone\"}\n\x0eTraitCondition\x12\x15\n\x05trait\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x08operator\x18\x02 \x01(\x0e\x32\x1b.siyu.condition.v1.Operator\x12%\n\x08operands\x18\x03 \x03(\x0b\x32\x13.siyu.type.v1.Value\"\x80\x01\n\x0ePropertyFilter\x12\x18\n\x08property\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x08operator\x18\x02 \x01(\x0e\x32\x1b.siyu.condition.v1.Operator\x12%\n\x08operands\x18\x03 \x03(\x0b\x32\x13.siyu.type.v1.Value\"]\n\x0b\x45ventFilter\x12\x1a\n\nevent_name\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x32\n\x07\x66ilters\x18\x02 \x03(\x0b\x32!.siyu.condition.v1.PropertyFilter\"K\n\rRollingWindow\x12\r\n\x05units\x18\x01 \x01(\r\x12+\n\x04unit\x18\x02 \x01(\x0e\x32\x1d.siyu.condition.v1.WindowUnit\":\n\x0e\x41\x62soluteWindow\x12\x14\n\x0c\x66rom_time_ms\x18\x01 \x01(\x03\x12\x12\n\nto_time_ms\x18\x02 \x01(\x03\"}\n\x06Window\x12\x33\n\x07rolling\x18\x01 \x01(\x0b\x32 .siyu.condition.v1.RollingWindowH\x00\x12\x35\n\x08\x61\x62solute\x18\x02 \x01(\x0b\x32!.siyu.condition.v1.AbsoluteWindowH\x00\x42\x07\n\x05range\"\xb0\x01\n\x13\x45ventCountCondition\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12)\n\x06window\x18\x02 \x01(\x0b\x32\x19.siyu.condition.v1.Window\x12-\n\x08operator\x18\x03 \x01(\x0e\x32\x1b.siyu.condition.v1.Operator\x12\x10\n\x08operands\x18\x04 \x03(\r\"\x85\x01\n\x16\x45ventSequenceCondition\x12-\n\x05steps\x18\x01 \x03(\x0b\x32\x1e.siyu.condition.v1.EventFilter\x12\x11\n\twithin_ms\x18\x02 \x01(\x03\x12)\n\x06window\x18\x03 \x01(\x0b\x32\x19.siyu.condition.v1.Window*\x8b\x02\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOPERATOR_EQ\x10\x01\x12\x0f\n\x0bOPERATOR_NE\x10\x02\x12\x0f\n\x0bOPERATOR_LT\x10\x03\x12\x0f\n\x0bOPERATOR_LE\x10\x04\x12\x0f\n\x0bOPERATOR_GT\x10\x05\x12\x0f\n\x0bOPERATOR_GE\x10\x06\x12\x14\n\x10OPERATOR_BETWEEN\x10\x07\x12\x0f\n\x0bOPERATOR_IN\x10\x08\x12\x13\n\x0fOPERATOR_NOT_IN\x10\t\x12\x15\n\x11OPERATOR_CONTAINS\x10\n\x12\x13\n\x0fOPERATOR_EXISTS\x10\x0b\x12\x17\n\x13OPERATOR_NOT_EXISTS\x10\x0c*T\n\nWindowUnit\x12\x1b\n\x17WINDOW_UNIT_UNSPECIFIED\x10\x00\x12\x14\n\x10WINDOW_UNIT_HOUR\x10\x01\x12\x13\n\x0fWINDOW_UNIT_DAY\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,34 +39,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROPERTYFILTER'].fields_by_name['property']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_EVENTFILTER'].fields_by_name['event_name']._loaded_options = None
   _globals['_EVENTFILTER'].fields_by_name['event_name']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_OPERATOR']._serialized_start=1595
-  _globals['_OPERATOR']._serialized_end=1862
-  _globals['_WINDOWUNIT']._serialized_start=1864
-  _globals['_WINDOWUNIT']._serialized_end=1948
+  _globals['_OPERATOR']._serialized_start=1623
+  _globals['_OPERATOR']._serialized_end=1890
+  _globals['_WINDOWUNIT']._serialized_start=1892
+  _globals['_WINDOWUNIT']._serialized_end=1976
   _globals['_CONDITION']._serialized_start=112
-  _globals['_CONDITION']._serialized_end=479
-  _globals['_AND']._serialized_start=481
-  _globals['_AND']._serialized_end=536
-  _globals['_OR']._serialized_start=538
-  _globals['_OR']._serialized_end=592
-  _globals['_NOT']._serialized_start=594
-  _globals['_NOT']._serialized_end=648
-  _globals['_EVERYONE']._serialized_start=650
-  _globals['_EVERYONE']._serialized_end=660
-  _globals['_TRAITCONDITION']._serialized_start=662
-  _globals['_TRAITCONDITION']._serialized_end=787
-  _globals['_PROPERTYFILTER']._serialized_start=790
-  _globals['_PROPERTYFILTER']._serialized_end=918
-  _globals['_EVENTFILTER']._serialized_start=920
-  _globals['_EVENTFILTER']._serialized_end=1013
-  _globals['_ROLLINGWINDOW']._serialized_start=1015
-  _globals['_ROLLINGWINDOW']._serialized_end=1090
-  _globals['_ABSOLUTEWINDOW']._serialized_start=1092
-  _globals['_ABSOLUTEWINDOW']._serialized_end=1150
-  _globals['_WINDOW']._serialized_start=1152
-  _globals['_WINDOW']._serialized_end=1277
-  _globals['_EVENTCOUNTCONDITION']._serialized_start=1280
-  _globals['_EVENTCOUNTCONDITION']._serialized_end=1456
-  _globals['_EVENTSEQUENCECONDITION']._serialized_start=1459
-  _globals['_EVENTSEQUENCECONDITION']._serialized_end=1592
+  _globals['_CONDITION']._serialized_end=498
+  _globals['_ALLOF']._serialized_start=500
+  _globals['_ALLOF']._serialized_end=557
+  _globals['_ANYOF']._serialized_start=559
+  _globals['_ANYOF']._serialized_end=616
+  _globals['_NONEOF']._serialized_start=618
+  _globals['_NONEOF']._serialized_end=676
+  _globals['_EVERYONE']._serialized_start=678
+  _globals['_EVERYONE']._serialized_end=688
+  _globals['_TRAITCONDITION']._serialized_start=690
+  _globals['_TRAITCONDITION']._serialized_end=815
+  _globals['_PROPERTYFILTER']._serialized_start=818
+  _globals['_PROPERTYFILTER']._serialized_end=946
+  _globals['_EVENTFILTER']._serialized_start=948
+  _globals['_EVENTFILTER']._serialized_end=1041
+  _globals['_ROLLINGWINDOW']._serialized_start=1043
+  _globals['_ROLLINGWINDOW']._serialized_end=1118
+  _globals['_ABSOLUTEWINDOW']._serialized_start=1120
+  _globals['_ABSOLUTEWINDOW']._serialized_end=1178
+  _globals['_WINDOW']._serialized_start=1180
+  _globals['_WINDOW']._serialized_end=1305
+  _globals['_EVENTCOUNTCONDITION']._serialized_start=1308
+  _globals['_EVENTCOUNTCONDITION']._serialized_end=1484
+  _globals['_EVENTSEQUENCECONDITION']._serialized_start=1487
+  _globals['_EVENTSEQUENCECONDITION']._serialized_end=1620
 # @@protoc_insertion_point(module_scope)

@@ -39,7 +39,7 @@ class NodeExplanation(_message.Message):
     holds: _builtins.bool
     """Whether it holds."""
     found: _builtins.str
-    """What was found in words, such as `4 events` or `risk_level = C3`; empty for and, or, not."""
+    """What was found in words, such as `4 events` or `risk_level = C3`; empty for `all_of`, `any_of`, `none_of`."""
     @_builtins.property
     def event_times_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Times of up to ten events that were counted, milliseconds UTC, newest first."""

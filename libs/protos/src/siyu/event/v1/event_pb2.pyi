@@ -224,9 +224,9 @@ class Event(_message.Message):
     event_time_ms: _builtins.int
     """When it happened, corrected for the client's clock and clamped to the time of receipt; milliseconds UTC."""
     client_time_ms: _builtins.int
-    """The client's own uncorrected time; milliseconds UTC."""
+    """The client's own uncorrected time; milliseconds UTC, from 1900 to 2299. An event is known as a second one by its id and the hour of this time."""
     sent_time_ms: _builtins.int
-    """When the client sent it, by its own clock; 0 if unknown."""
+    """When the client sent it, by its own clock, from 1900 to 2299; 0 if unknown."""
     received_time_ms: _builtins.int
     """When the door received it; milliseconds UTC."""
     evidence_class: _identifier_pb2.EvidenceClass.ValueType

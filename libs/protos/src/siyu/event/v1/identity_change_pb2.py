@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from siyu.type.v1 import security_pb2 as siyu_dot_type_dot_v1_dot_security__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#siyu/event/v1/identity_change.proto\x12\rsiyu.event.v1\x1a\x1bsiyu/type/v1/security.proto\"\xba\x01\n\x0eIdentityChange\x12\x10\n\x08ident_no\x18\x01 \x01(\r\x12\x16\n\x0e\x66rom_person_no\x18\x02 \x01(\r\x12\x11\n\tperson_no\x18\x03 \x01(\r\x12\x19\n\tperson_id\x18\x04 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12/\n\x04kind\x18\x05 \x01(\x0e\x32!.siyu.event.v1.IdentityChangeKind\x12\x1f\n\x0fidentifier_type\x18\x06 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"y\n\x13IdentityChangeBatch\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12.\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1d.siyu.event.v1.IdentityChange\x12\x16\n\x0e\x63ommit_time_ms\x18\x03 \x01(\x03*\xe8\x01\n\x12IdentityChangeKind\x12$\n IDENTITY_CHANGE_KIND_UNSPECIFIED\x10\x00\x12 \n\x1cIDENTITY_CHANGE_KIND_CREATED\x10\x01\x12\x1f\n\x1bIDENTITY_CHANGE_KIND_MERGED\x10\x02\x12\x1e\n\x1aIDENTITY_CHANGE_KIND_SPLIT\x10\x03\x12#\n\x1fIDENTITY_CHANGE_KIND_REANCHORED\x10\x04\x12$\n IDENTITY_CHANGE_KIND_QUARANTINED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#siyu/event/v1/identity_change.proto\x12\rsiyu.event.v1\x1a\x1bsiyu/type/v1/security.proto\"\xba\x01\n\x0eIdentityChange\x12\x10\n\x08ident_no\x18\x01 \x01(\r\x12\x16\n\x0e\x66rom_person_no\x18\x02 \x01(\r\x12\x11\n\tperson_no\x18\x03 \x01(\r\x12\x19\n\tperson_id\x18\x04 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12/\n\x04kind\x18\x05 \x01(\x0e\x32!.siyu.event.v1.IdentityChangeKind\x12\x1f\n\x0fidentifier_type\x18\x06 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"\x8a\x01\n\x13IdentityChangeBatch\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12.\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1d.siyu.event.v1.IdentityChange\x12\x16\n\x0e\x63ommit_time_ms\x18\x03 \x01(\x03\x12\x0f\n\x07\x62y_hand\x18\x04 \x01(\x08*\x89\x02\n\x12IdentityChangeKind\x12$\n IDENTITY_CHANGE_KIND_UNSPECIFIED\x10\x00\x12 \n\x1cIDENTITY_CHANGE_KIND_CREATED\x10\x01\x12\x1f\n\x1bIDENTITY_CHANGE_KIND_MERGED\x10\x02\x12\x1e\n\x1aIDENTITY_CHANGE_KIND_SPLIT\x10\x03\x12#\n\x1fIDENTITY_CHANGE_KIND_REANCHORED\x10\x04\x12$\n IDENTITY_CHANGE_KIND_QUARANTINED\x10\x05\x12\x1f\n\x1bIDENTITY_CHANGE_KIND_ERASED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,10 +38,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IDENTITYCHANGE'].fields_by_name['identifier_type']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_IDENTITYCHANGEBATCH'].fields_by_name['project_id']._loaded_options = None
   _globals['_IDENTITYCHANGEBATCH'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_IDENTITYCHANGEKIND']._serialized_start=396
-  _globals['_IDENTITYCHANGEKIND']._serialized_end=628
+  _globals['_IDENTITYCHANGEKIND']._serialized_start=414
+  _globals['_IDENTITYCHANGEKIND']._serialized_end=679
   _globals['_IDENTITYCHANGE']._serialized_start=84
   _globals['_IDENTITYCHANGE']._serialized_end=270
-  _globals['_IDENTITYCHANGEBATCH']._serialized_start=272
-  _globals['_IDENTITYCHANGEBATCH']._serialized_end=393
+  _globals['_IDENTITYCHANGEBATCH']._serialized_start=273
+  _globals['_IDENTITYCHANGEBATCH']._serialized_end=411
 # @@protoc_insertion_point(module_scope)

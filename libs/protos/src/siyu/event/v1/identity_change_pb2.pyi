@@ -37,6 +37,8 @@ class _IdentityChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Id
     """The identifier stays with the same identifiers, whose anchor, and so person, is another now."""
     IDENTITY_CHANGE_KIND_QUARANTINED: _IdentityChangeKind.ValueType  # 5
     """The identifier is shared by too many persons and links no more."""
+    IDENTITY_CHANGE_KIND_ERASED: _IdentityChangeKind.ValueType  # 6
+    """The identifier was erased: it stays a number that nothing is known of. It comes after the change by which it left its person."""
 
 class IdentityChangeKind(_IdentityChangeKind, metaclass=_IdentityChangeKindEnumTypeWrapper):
     """Why an identifier's person changed."""
@@ -53,6 +55,8 @@ IDENTITY_CHANGE_KIND_REANCHORED: IdentityChangeKind.ValueType  # 4
 """The identifier stays with the same identifiers, whose anchor, and so person, is another now."""
 IDENTITY_CHANGE_KIND_QUARANTINED: IdentityChangeKind.ValueType  # 5
 """The identifier is shared by too many persons and links no more."""
+IDENTITY_CHANGE_KIND_ERASED: IdentityChangeKind.ValueType  # 6
+"""The identifier was erased: it stays a number that nothing is known of. It comes after the change by which it left its person."""
 Global___IdentityChangeKind: _TypeAlias = IdentityChangeKind  # noqa: Y015
 
 @_typing.final
@@ -106,10 +110,13 @@ class IdentityChangeBatch(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
     COMMIT_TIME_MS_FIELD_NUMBER: _builtins.int
+    BY_HAND_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """Project."""
     commit_time_ms: _builtins.int
     """When it was committed, milliseconds UTC."""
+    by_hand: _builtins.bool
+    """Whether stewards decided it: what parts here was parted on purpose, not by what events said in some order."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdentityChange]:
         """The changes; at most 5 000."""
@@ -120,10 +127,11 @@ class IdentityChangeBatch(_message.Message):
         project_id: _builtins.str = ...,
         changes: _abc.Iterable[Global___IdentityChange] | None = ...,
         commit_time_ms: _builtins.int = ...,
+        by_hand: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "commit_time_ms", b"commit_time_ms", "project_id", b"project_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_hand", b"by_hand", "changes", b"changes", "commit_time_ms", b"commit_time_ms", "project_id", b"project_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#siyu/identity/v1/error_reason.proto\x12\x10siyu.identity.v1*\xd7\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_IDENTIFIER_UNKNOWN\x10\x01\x12\x1f\n\x1b\x45RROR_REASON_PERSON_UNKNOWN\x10\x02\x12!\n\x1d\x45RROR_REASON_EVIDENCE_UNKNOWN\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_EVIDENCE_EMPTY\x10\x04\x12 \n\x1c\x45RROR_REASON_GRAPH_CONTENDED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#siyu/identity/v1/error_reason.proto\x12\x10siyu.identity.v1*\xab\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_IDENTIFIER_UNKNOWN\x10\x01\x12\x1f\n\x1b\x45RROR_REASON_PERSON_UNKNOWN\x10\x02\x12!\n\x1d\x45RROR_REASON_EVIDENCE_UNKNOWN\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_EVIDENCE_EMPTY\x10\x04\x12 \n\x1c\x45RROR_REASON_GRAPH_CONTENDED\x10\x05\x12\'\n#ERROR_REASON_IDENTIFIER_PLACEHOLDER\x10\x06\x12\x1b\n\x17\x45RROR_REASON_SAME_ACTOR\x10\x07\x12!\n\x1d\x45RROR_REASON_PROPOSAL_UNKNOWN\x10\x08\x12 \n\x1c\x45RROR_REASON_PROPOSAL_CLOSED\x10\t\x12\x1f\n\x1b\x45RROR_REASON_REVIEW_UNKNOWN\x10\n\x12\x1e\n\x1a\x45RROR_REASON_REVIEW_CLOSED\x10\x0b\x12!\n\x1d\x45RROR_REASON_EVIDENCE_BY_HAND\x10\x0c\x12\x1f\n\x1b\x45RROR_REASON_POLICY_UNKNOWN\x10\r\x12 \n\x1c\x45RROR_REASON_OPERATION_UNFIT\x10\x0e\x12\x1b\n\x17\x45RROR_REASON_NOT_SEALED\x10\x0f\x12\x1e\n\x1a\x45RROR_REASON_AS_OF_EXPIRED\x10\x10\x12\x1c\n\x18\x45RROR_REASON_RUN_UNKNOWN\x10\x11\x12 \n\x1c\x45RROR_REASON_TYPE_UNDECLARED\x10\x12\x12#\n\x1f\x45RROR_REASON_EVIDENCE_ID_REUSED\x10\x13\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'siyu.identity.v1.error_reas
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=273
+  _globals['_ERRORREASON']._serialized_end=741
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,34 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: fewer than two distinct identifiers are left when placeholders shared by many people are taken out. Metadata: field."""
     ERROR_REASON_GRAPH_CONTENDED: _ErrorReason.ValueType  # 5
     """ABORTED: others kept changing the same persons; send it again. Metadata: attempts."""
+    ERROR_REASON_IDENTIFIER_PLACEHOLDER: _ErrorReason.ValueType  # 6
+    """INVALID_ARGUMENT: the value is a placeholder shared by many people, such as `null` or `0`; it gets no number. Metadata: field, and type, the identifier's."""
+    ERROR_REASON_SAME_ACTOR: _ErrorReason.ValueType  # 7
+    """PERMISSION_DENIED: whoever proposed or submitted it cannot approve it. Metadata: subject."""
+    ERROR_REASON_PROPOSAL_UNKNOWN: _ErrorReason.ValueType  # 8
+    """NOT_FOUND: there is no such proposal. Metadata: proposal_id."""
+    ERROR_REASON_PROPOSAL_CLOSED: _ErrorReason.ValueType  # 9
+    """FAILED_PRECONDITION: the proposal was decided otherwise, or is older than seven days. Metadata: state."""
+    ERROR_REASON_REVIEW_UNKNOWN: _ErrorReason.ValueType  # 10
+    """NOT_FOUND: there is no such inferred link. Metadata: left_ident_no and right_ident_no."""
+    ERROR_REASON_REVIEW_CLOSED: _ErrorReason.ValueType  # 11
+    """FAILED_PRECONDITION: the inferred link was decided otherwise. Metadata: state."""
+    ERROR_REASON_EVIDENCE_BY_HAND: _ErrorReason.ValueType  # 12
+    """INVALID_ARGUMENT: this way may not claim this class of evidence. Metadata: field."""
+    ERROR_REASON_POLICY_UNKNOWN: _ErrorReason.ValueType  # 13
+    """NOT_FOUND: the project has no such version, or there is no such preset. Metadata: version or preset."""
+    ERROR_REASON_OPERATION_UNFIT: _ErrorReason.ValueType  # 14
+    """FAILED_PRECONDITION: the identifiers, or the policy, do not stand as the operation needs it. Metadata: rule."""
+    ERROR_REASON_NOT_SEALED: _ErrorReason.ValueType  # 15
+    """FAILED_PRECONDITION: the sequence or time is not sealed yet; ask again in a moment. Metadata: sealed."""
+    ERROR_REASON_AS_OF_EXPIRED: _ErrorReason.ValueType  # 16
+    """FAILED_PRECONDITION: an erasure has ended answers about this person. Metadata: sequence."""
+    ERROR_REASON_RUN_UNKNOWN: _ErrorReason.ValueType  # 17
+    """NOT_FOUND: there is no such run. Metadata: run_id."""
+    ERROR_REASON_TYPE_UNDECLARED: _ErrorReason.ValueType  # 18
+    """INVALID_ARGUMENT: the project's policy does not declare this type of identifier. Metadata: field, and type."""
+    ERROR_REASON_EVIDENCE_ID_REUSED: _ErrorReason.ValueType  # 19
+    """ALREADY_EXISTS: the evidence_id was used before for other identifiers; this evidence was not taken. Metadata: evidence_id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the identity service."""
@@ -50,4 +78,32 @@ ERROR_REASON_EVIDENCE_EMPTY: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT: fewer than two distinct identifiers are left when placeholders shared by many people are taken out. Metadata: field."""
 ERROR_REASON_GRAPH_CONTENDED: ErrorReason.ValueType  # 5
 """ABORTED: others kept changing the same persons; send it again. Metadata: attempts."""
+ERROR_REASON_IDENTIFIER_PLACEHOLDER: ErrorReason.ValueType  # 6
+"""INVALID_ARGUMENT: the value is a placeholder shared by many people, such as `null` or `0`; it gets no number. Metadata: field, and type, the identifier's."""
+ERROR_REASON_SAME_ACTOR: ErrorReason.ValueType  # 7
+"""PERMISSION_DENIED: whoever proposed or submitted it cannot approve it. Metadata: subject."""
+ERROR_REASON_PROPOSAL_UNKNOWN: ErrorReason.ValueType  # 8
+"""NOT_FOUND: there is no such proposal. Metadata: proposal_id."""
+ERROR_REASON_PROPOSAL_CLOSED: ErrorReason.ValueType  # 9
+"""FAILED_PRECONDITION: the proposal was decided otherwise, or is older than seven days. Metadata: state."""
+ERROR_REASON_REVIEW_UNKNOWN: ErrorReason.ValueType  # 10
+"""NOT_FOUND: there is no such inferred link. Metadata: left_ident_no and right_ident_no."""
+ERROR_REASON_REVIEW_CLOSED: ErrorReason.ValueType  # 11
+"""FAILED_PRECONDITION: the inferred link was decided otherwise. Metadata: state."""
+ERROR_REASON_EVIDENCE_BY_HAND: ErrorReason.ValueType  # 12
+"""INVALID_ARGUMENT: this way may not claim this class of evidence. Metadata: field."""
+ERROR_REASON_POLICY_UNKNOWN: ErrorReason.ValueType  # 13
+"""NOT_FOUND: the project has no such version, or there is no such preset. Metadata: version or preset."""
+ERROR_REASON_OPERATION_UNFIT: ErrorReason.ValueType  # 14
+"""FAILED_PRECONDITION: the identifiers, or the policy, do not stand as the operation needs it. Metadata: rule."""
+ERROR_REASON_NOT_SEALED: ErrorReason.ValueType  # 15
+"""FAILED_PRECONDITION: the sequence or time is not sealed yet; ask again in a moment. Metadata: sealed."""
+ERROR_REASON_AS_OF_EXPIRED: ErrorReason.ValueType  # 16
+"""FAILED_PRECONDITION: an erasure has ended answers about this person. Metadata: sequence."""
+ERROR_REASON_RUN_UNKNOWN: ErrorReason.ValueType  # 17
+"""NOT_FOUND: there is no such run. Metadata: run_id."""
+ERROR_REASON_TYPE_UNDECLARED: ErrorReason.ValueType  # 18
+"""INVALID_ARGUMENT: the project's policy does not declare this type of identifier. Metadata: field, and type."""
+ERROR_REASON_EVIDENCE_ID_REUSED: ErrorReason.ValueType  # 19
+"""ALREADY_EXISTS: the evidence_id was used before for other identifiers; this evidence was not taken. Metadata: evidence_id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

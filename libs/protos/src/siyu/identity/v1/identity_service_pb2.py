@@ -23,12 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from siyu.event.v1 import identity_change_pb2 as siyu_dot_event_dot_v1_dot_identity__change__pb2
+from siyu.identity.v1 import policy_pb2 as siyu_dot_identity_dot_v1_dot_policy__pb2
+from siyu.identity.v1 import steward_pb2 as siyu_dot_identity_dot_v1_dot_steward__pb2
 from siyu.type.v1 import identifier_pb2 as siyu_dot_type_dot_v1_dot_identifier__pb2
 from siyu.type.v1 import item_result_pb2 as siyu_dot_type_dot_v1_dot_item__result__pb2
 from siyu.type.v1 import security_pb2 as siyu_dot_type_dot_v1_dot_security__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'siyu/identity/v1/identity_service.proto\x12\x10siyu.identity.v1\x1a#siyu/event/v1/identity_change.proto\x1a\x1dsiyu/type/v1/identifier.proto\x1a\x1esiyu/type/v1/item_result.proto\x1a\x1bsiyu/type/v1/security.proto\"L\n\nResolution\x12\x10\n\x08ident_no\x18\x01 \x01(\r\x12\x11\n\tperson_no\x18\x02 \x01(\r\x12\x19\n\tperson_id\x18\x03 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"j\n\x0eResolveRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12,\n\nidentifier\x18\x02 \x01(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x0e\n\x06\x63reate\x18\x03 \x01(\x08\"C\n\x0fResolveResponse\x12\x30\n\nresolution\x18\x01 \x01(\x0b\x32\x1c.siyu.identity.v1.Resolution\"p\n\x13ResolveBatchRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x0bidentifiers\x18\x02 \x03(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x0e\n\x06\x63reate\x18\x03 \x01(\x08\"t\n\x14ResolveBatchResponse\x12\x31\n\x0bresolutions\x18\x01 \x03(\x0b\x32\x1c.siyu.identity.v1.Resolution\x12)\n\x07refused\x18\x02 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult\"\xb2\x01\n\x08\x45vidence\x12\x1b\n\x0b\x65vidence_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12%\n\x03ids\x18\x02 \x03(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x33\n\x0e\x65vidence_class\x18\x03 \x01(\x0e\x32\x1b.siyu.type.v1.EvidenceClass\x12\x15\n\revent_time_ms\x18\x04 \x01(\x03\x12\x16\n\x06source\x18\x05 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"W\n\x0bLinkRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12,\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1a.siyu.identity.v1.Evidence\"R\n\x0cLinkResponse\x12\x30\n\nresolution\x18\x01 \x01(\x0b\x32\x1c.siyu.identity.v1.Resolution\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"]\n\x10LinkBatchRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\tevidences\x18\x02 \x03(\x0b\x32\x1a.siyu.identity.v1.Evidence\"P\n\x11LinkBatchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xb0\x01\n\rUnlinkRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1a\n\nrequest_id\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12&\n\x04left\x18\x03 \x01(\x0b\x32\x18.siyu.type.v1.Identifier\x12\'\n\x05right\x18\x04 \x01(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x16\n\x06reason\x18\x05 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"{\n\x0eUnlinkResponse\x12*\n\x04left\x18\x01 \x01(\x0b\x32\x1c.siyu.identity.v1.Resolution\x12+\n\x05right\x18\x02 \x01(\x0b\x32\x1c.siyu.identity.v1.Resolution\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"\x83\x01\n\x10PersonIdentifier\x12,\n\nidentifier\x18\x01 \x01(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x10\n\x08ident_no\x18\x02 \x01(\r\x12\x1a\n\x12\x66irst_seen_time_ms\x18\x03 \x01(\x03\x12\x13\n\x0bquarantined\x18\x04 \x01(\x08\"o\n\x06Person\x12\x19\n\tperson_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x11\n\tperson_no\x18\x02 \x01(\r\x12\x37\n\x0bidentifiers\x18\x03 \x03(\x0b\x32\".siyu.identity.v1.PersonIdentifier\"\x97\x01\n\x10GetPersonRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1b\n\tperson_id\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01H\x00\x12\x13\n\tperson_no\x18\x03 \x01(\rH\x00\x12.\n\nidentifier\x18\x04 \x01(\x0b\x32\x18.siyu.type.v1.IdentifierH\x00\x42\x05\n\x03key\"=\n\x11GetPersonResponse\x12(\n\x06person\x18\x01 \x01(\x0b\x32\x18.siyu.identity.v1.Person\"V\n\x0fSequencedChange\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x31\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\".siyu.event.v1.IdentityChangeBatch\"[\n\x12ListChangesRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"n\n\x13ListChangesResponse\x12\x32\n\x07\x63hanges\x18\x01 \x03(\x0b\x32!.siyu.identity.v1.SequencedChange\x12\x15\n\rnext_sequence\x18\x02 \x01(\x04\x12\x0c\n\x04more\x18\x03 \x01(\x08\"I\n\x13WatchChangesRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"f\n\x14WatchChangesResponse\x12\x31\n\x06\x63hange\x18\x01 \x01(\x0b\x32!.siyu.identity.v1.SequencedChange\x12\x1b\n\x13\x63heckpoint_sequence\x18\x02 \x01(\x04\x32\x9f\x07\n\x0fIdentityService\x12i\n\x07Resolve\x12 .siyu.identity.v1.ResolveRequest\x1a!.siyu.identity.v1.ResolveResponse\"\x19\x90\x02\x02\xaa\xbb\x18\x12\n\x10identity.resolve\x12x\n\x0cResolveBatch\x12%.siyu.identity.v1.ResolveBatchRequest\x1a&.siyu.identity.v1.ResolveBatchResponse\"\x19\x90\x02\x02\xaa\xbb\x18\x12\n\x10identity.resolve\x12_\n\x04Link\x12\x1d.siyu.identity.v1.LinkRequest\x1a\x1e.siyu.identity.v1.LinkResponse\"\x18\x90\x02\x02\xaa\xbb\x18\x11\n\ridentity.link\x10\x01\x12n\n\tLinkBatch\x12\".siyu.identity.v1.LinkBatchRequest\x1a#.siyu.identity.v1.LinkBatchResponse\"\x18\x90\x02\x02\xaa\xbb\x18\x11\n\ridentity.link\x10\x01\x12h\n\x06Unlink\x12\x1f.siyu.identity.v1.UnlinkRequest\x1a .siyu.identity.v1.UnlinkResponse\"\x1b\x90\x02\x02\xaa\xbb\x18\x14\n\x10identity.steward\x10\x02\x12\x7f\n\tGetPerson\x12\".siyu.identity.v1.GetPersonRequest\x1a#.siyu.identity.v1.GetPersonResponse\")\x90\x02\x01\xaa\xbb\x18\"\n\ridentity.read\x10\x02\x1a\x0fidentity.reveal\x12r\n\x0bListChanges\x12$.siyu.identity.v1.ListChangesRequest\x1a%.siyu.identity.v1.ListChangesResponse\"\x16\x90\x02\x01\xaa\xbb\x18\x0f\n\ridentity.read\x12w\n\x0cWatchChanges\x12%.siyu.identity.v1.WatchChangesRequest\x1a&.siyu.identity.v1.WatchChangesResponse\"\x16\x90\x02\x01\xaa\xbb\x18\x0f\n\ridentity.read0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'siyu/identity/v1/identity_service.proto\x12\x10siyu.identity.v1\x1a#siyu/event/v1/identity_change.proto\x1a\x1dsiyu/identity/v1/policy.proto\x1a\x1esiyu/identity/v1/steward.proto\x1a\x1dsiyu/type/v1/identifier.proto\x1a\x1esiyu/type/v1/item_result.proto\x1a\x1bsiyu/type/v1/security.proto\"L\n\nResolution\x12\x10\n\x08ident_no\x18\x01 \x01(\r\x12\x11\n\tperson_no\x18\x02 \x01(\r\x12\x19\n\tperson_id\x18\x03 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"j\n\x0eResolveRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12,\n\nidentifier\x18\x02 \x01(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x0e\n\x06\x63reate\x18\x03 \x01(\x08\"C\n\x0fResolveResponse\x12\x30\n\nresolution\x18\x01 \x01(\x0b\x32\x1c.siyu.identity.v1.Resolution\"p\n\x13ResolveBatchRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x0bidentifiers\x18\x02 \x03(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x0e\n\x06\x63reate\x18\x03 \x01(\x08\"t\n\x14ResolveBatchResponse\x12\x31\n\x0bresolutions\x18\x01 \x03(\x0b\x32\x1c.siyu.identity.v1.Resolution\x12)\n\x07refused\x18\x02 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult\"\x8f\x01\n\x12ResolveAsOfRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x0bidentifiers\x18\x02 \x03(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x12\n\x08sequence\x18\x03 \x01(\x04H\x00\x12\x11\n\x07time_ms\x18\x04 \x01(\x03H\x00\x42\x07\n\x05\x61s_of\"Z\n\x13ResolveAsOfResponse\x12\x31\n\x0bresolutions\x18\x01 \x03(\x0b\x32\x1c.siyu.identity.v1.Resolution\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xb2\x01\n\x08\x45vidence\x12\x1b\n\x0b\x65vidence_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12%\n\x03ids\x18\x02 \x03(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x33\n\x0e\x65vidence_class\x18\x03 \x01(\x0e\x32\x1b.siyu.type.v1.EvidenceClass\x12\x15\n\revent_time_ms\x18\x04 \x01(\x03\x12\x16\n\x06source\x18\x05 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"W\n\x0bLinkRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12,\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1a.siyu.identity.v1.Evidence\"R\n\x0cLinkResponse\x12\x30\n\nresolution\x18\x01 \x01(\x0b\x32\x1c.siyu.identity.v1.Resolution\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"]\n\x10LinkBatchRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\tevidences\x18\x02 \x03(\x0b\x32\x1a.siyu.identity.v1.Evidence\"P\n\x11LinkBatchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.siyu.type.v1.ItemResult\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\x83\x01\n\x10PersonIdentifier\x12,\n\nidentifier\x18\x01 \x01(\x0b\x32\x18.siyu.type.v1.Identifier\x12\x10\n\x08ident_no\x18\x02 \x01(\r\x12\x1a\n\x12\x66irst_seen_time_ms\x18\x03 \x01(\x03\x12\x13\n\x0bquarantined\x18\x04 \x01(\x08\"o\n\x06Person\x12\x19\n\tperson_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x11\n\tperson_no\x18\x02 \x01(\r\x12\x37\n\x0bidentifiers\x18\x03 \x03(\x0b\x32\".siyu.identity.v1.PersonIdentifier\"\x97\x01\n\x10GetPersonRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x1b\n\tperson_id\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01H\x00\x12\x13\n\tperson_no\x18\x03 \x01(\rH\x00\x12.\n\nidentifier\x18\x04 \x01(\x0b\x32\x18.siyu.type.v1.IdentifierH\x00\x42\x05\n\x03key\"=\n\x11GetPersonResponse\x12(\n\x06person\x18\x01 \x01(\x0b\x32\x18.siyu.identity.v1.Person\"V\n\x0fSequencedChange\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x31\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\".siyu.event.v1.IdentityChangeBatch\"[\n\x12ListChangesRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"n\n\x13ListChangesResponse\x12\x32\n\x07\x63hanges\x18\x01 \x03(\x0b\x32!.siyu.identity.v1.SequencedChange\x12\x15\n\rnext_sequence\x18\x02 \x01(\x04\x12\x0c\n\x04more\x18\x03 \x01(\x08\"I\n\x13WatchChangesRequest\x12\x1a\n\nproject_id\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"f\n\x14WatchChangesResponse\x12\x31\n\x06\x63hange\x18\x01 \x01(\x0b\x32!.siyu.identity.v1.SequencedChange\x12\x1b\n\x13\x63heckpoint_sequence\x18\x02 \x01(\x04\x32\x8a\x1b\n\x0fIdentityService\x12i\n\x07Resolve\x12 .siyu.identity.v1.ResolveRequest\x1a!.siyu.identity.v1.ResolveResponse\"\x19\x90\x02\x02\xaa\xbb\x18\x12\n\x10identity.resolve\x12x\n\x0cResolveBatch\x12%.siyu.identity.v1.ResolveBatchRequest\x1a&.siyu.identity.v1.ResolveBatchResponse\"\x19\x90\x02\x02\xaa\xbb\x18\x12\n\x10identity.resolve\x12_\n\x04Link\x12\x1d.siyu.identity.v1.LinkRequest\x1a\x1e.siyu.identity.v1.LinkResponse\"\x18\x90\x02\x02\xaa\xbb\x18\x11\n\ridentity.link\x10\x01\x12n\n\tLinkBatch\x12\".siyu.identity.v1.LinkBatchRequest\x1a#.siyu.identity.v1.LinkBatchResponse\"\x18\x90\x02\x02\xaa\xbb\x18\x11\n\ridentity.link\x10\x01\x12\x7f\n\tGetPerson\x12\".siyu.identity.v1.GetPersonRequest\x1a#.siyu.identity.v1.GetPersonResponse\")\x90\x02\x01\xaa\xbb\x18\"\n\ridentity.read\x10\x02\x1a\x0fidentity.reveal\x12r\n\x0bListChanges\x12$.siyu.identity.v1.ListChangesRequest\x1a%.siyu.identity.v1.ListChangesResponse\"\x16\x90\x02\x01\xaa\xbb\x18\x0f\n\ridentity.read\x12y\n\x0cWatchChanges\x12%.siyu.identity.v1.WatchChangesRequest\x1a&.siyu.identity.v1.WatchChangesResponse\"\x18\x90\x02\x01\xaa\xbb\x18\x11\n\ridentity.read \x02\x30\x01\x12u\n\x0bResolveAsOf\x12$.siyu.identity.v1.ResolveAsOfRequest\x1a%.siyu.identity.v1.ResolveAsOfResponse\"\x19\x90\x02\x01\xaa\xbb\x18\x12\n\x10identity.resolve\x12y\n\x06Unlink\x12\x1f.siyu.identity.v1.UnlinkRequest\x1a .siyu.identity.v1.UnlinkResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.steward\x10\x02\x1a\x0fidentity.reveal\x12\x85\x01\n\nLinkByHand\x12#.siyu.identity.v1.LinkByHandRequest\x1a$.siyu.identity.v1.LinkByHandResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.steward\x10\x02\x1a\x0fidentity.reveal\x12v\n\x05Split\x12\x1e.siyu.identity.v1.SplitRequest\x1a\x1f.siyu.identity.v1.SplitResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.steward\x10\x02\x1a\x0fidentity.reveal\x12\x85\x01\n\nCannotLink\x12#.siyu.identity.v1.CannotLinkRequest\x1a$.siyu.identity.v1.CannotLinkResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.steward\x10\x02\x1a\x0fidentity.reveal\x12y\n\x06Retire\x12\x1f.siyu.identity.v1.RetireRequest\x1a .siyu.identity.v1.RetireResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.steward\x10\x02\x1a\x0fidentity.reveal\x12\x94\x01\n\x0f\x45raseIdentifier\x12(.siyu.identity.v1.EraseIdentifierRequest\x1a).siyu.identity.v1.EraseIdentifierResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.steward\x10\x02\x1a\x0fidentity.reveal\x12\x91\x01\n\x0e\x41\x63tivatePolicy\x12\'.siyu.identity.v1.ActivatePolicyRequest\x1a(.siyu.identity.v1.ActivatePolicyResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.steward\x10\x02\x1a\x0fidentity.reveal\x12\x94\x01\n\x0f\x41pproveProposal\x12(.siyu.identity.v1.ApproveProposalRequest\x1a).siyu.identity.v1.ApproveProposalResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.approve\x10\x02\x1a\x0fidentity.reveal\x12\x91\x01\n\x0eRejectProposal\x12\'.siyu.identity.v1.RejectProposalRequest\x1a(.siyu.identity.v1.RejectProposalResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.steward\x10\x02\x1a\x0fidentity.reveal\x12\x8b\x01\n\rListProposals\x12&.siyu.identity.v1.ListProposalsRequest\x1a\'.siyu.identity.v1.ListProposalsResponse\")\x90\x02\x01\xaa\xbb\x18\"\n\ridentity.read\x10\x02\x1a\x0fidentity.reveal\x12\x85\x01\n\x0bListReviews\x12$.siyu.identity.v1.ListReviewsRequest\x1a%.siyu.identity.v1.ListReviewsResponse\")\x90\x02\x01\xaa\xbb\x18\"\n\ridentity.read\x10\x02\x1a\x0fidentity.reveal\x12\x8b\x01\n\x0c\x44\x65\x63ideReview\x12%.siyu.identity.v1.DecideReviewRequest\x1a&.siyu.identity.v1.DecideReviewResponse\",\x90\x02\x02\xaa\xbb\x18%\n\x10identity.approve\x10\x02\x1a\x0fidentity.reveal\x12|\n\x08GetGraph\x12!.siyu.identity.v1.GetGraphRequest\x1a\".siyu.identity.v1.GetGraphResponse\")\x90\x02\x01\xaa\xbb\x18\"\n\ridentity.read\x10\x02\x1a\x0fidentity.reveal\x12y\n\x07\x45xplain\x12 .siyu.identity.v1.ExplainRequest\x1a!.siyu.identity.v1.ExplainResponse\")\x90\x02\x01\xaa\xbb\x18\"\n\ridentity.read\x10\x02\x1a\x0fidentity.reveal\x12\x8b\x01\n\rListConflicts\x12&.siyu.identity.v1.ListConflictsRequest\x1a\'.siyu.identity.v1.ListConflictsResponse\")\x90\x02\x01\xaa\xbb\x18\"\n\ridentity.read\x10\x02\x1a\x0fidentity.reveal\x12l\n\tGetPolicy\x12\".siyu.identity.v1.GetPolicyRequest\x1a#.siyu.identity.v1.GetPolicyResponse\"\x16\x90\x02\x01\xaa\xbb\x18\x0f\n\ridentity.read\x12\x82\x01\n\x0eSimulatePolicy\x12\'.siyu.identity.v1.SimulatePolicyRequest\x1a(.siyu.identity.v1.SimulatePolicyResponse\"\x1d\x90\x02\x02\xaa\xbb\x18\x16\n\x10identity.steward\x10\x01 \x02\x12p\n\x08Restitch\x12!.siyu.identity.v1.RestitchRequest\x1a\".siyu.identity.v1.RestitchResponse\"\x1d\x90\x02\x02\xaa\xbb\x18\x16\n\x10identity.steward\x10\x01 \x02\x12v\n\x06GetRun\x12\x1f.siyu.identity.v1.GetRunRequest\x1a .siyu.identity.v1.GetRunResponse\")\x90\x02\x01\xaa\xbb\x18\"\n\ridentity.read\x10\x02\x1a\x0fidentity.revealb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_RESOLVEBATCHREQUEST'].fields_by_name['project_id']._loaded_options = None
   _globals['_RESOLVEBATCHREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
+  _globals['_RESOLVEASOFREQUEST'].fields_by_name['project_id']._loaded_options = None
+  _globals['_RESOLVEASOFREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_EVIDENCE'].fields_by_name['evidence_id']._loaded_options = None
   _globals['_EVIDENCE'].fields_by_name['evidence_id']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_EVIDENCE'].fields_by_name['source']._loaded_options = None
@@ -49,12 +53,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_LINKBATCHREQUEST'].fields_by_name['project_id']._loaded_options = None
   _globals['_LINKBATCHREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_UNLINKREQUEST'].fields_by_name['project_id']._loaded_options = None
-  _globals['_UNLINKREQUEST'].fields_by_name['project_id']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_UNLINKREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_UNLINKREQUEST'].fields_by_name['request_id']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_UNLINKREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_UNLINKREQUEST'].fields_by_name['reason']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_PERSON'].fields_by_name['person_id']._loaded_options = None
   _globals['_PERSON'].fields_by_name['person_id']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_GETPERSONREQUEST'].fields_by_name['project_id']._loaded_options = None
@@ -73,56 +71,94 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IDENTITYSERVICE'].methods_by_name['Link']._serialized_options = b'\220\002\002\252\273\030\021\n\ridentity.link\020\001'
   _globals['_IDENTITYSERVICE'].methods_by_name['LinkBatch']._loaded_options = None
   _globals['_IDENTITYSERVICE'].methods_by_name['LinkBatch']._serialized_options = b'\220\002\002\252\273\030\021\n\ridentity.link\020\001'
-  _globals['_IDENTITYSERVICE'].methods_by_name['Unlink']._loaded_options = None
-  _globals['_IDENTITYSERVICE'].methods_by_name['Unlink']._serialized_options = b'\220\002\002\252\273\030\024\n\020identity.steward\020\002'
   _globals['_IDENTITYSERVICE'].methods_by_name['GetPerson']._loaded_options = None
   _globals['_IDENTITYSERVICE'].methods_by_name['GetPerson']._serialized_options = b'\220\002\001\252\273\030\"\n\ridentity.read\020\002\032\017identity.reveal'
   _globals['_IDENTITYSERVICE'].methods_by_name['ListChanges']._loaded_options = None
   _globals['_IDENTITYSERVICE'].methods_by_name['ListChanges']._serialized_options = b'\220\002\001\252\273\030\017\n\ridentity.read'
   _globals['_IDENTITYSERVICE'].methods_by_name['WatchChanges']._loaded_options = None
-  _globals['_IDENTITYSERVICE'].methods_by_name['WatchChanges']._serialized_options = b'\220\002\001\252\273\030\017\n\ridentity.read'
-  _globals['_RESOLUTION']._serialized_start=190
-  _globals['_RESOLUTION']._serialized_end=266
-  _globals['_RESOLVEREQUEST']._serialized_start=268
-  _globals['_RESOLVEREQUEST']._serialized_end=374
-  _globals['_RESOLVERESPONSE']._serialized_start=376
-  _globals['_RESOLVERESPONSE']._serialized_end=443
-  _globals['_RESOLVEBATCHREQUEST']._serialized_start=445
-  _globals['_RESOLVEBATCHREQUEST']._serialized_end=557
-  _globals['_RESOLVEBATCHRESPONSE']._serialized_start=559
-  _globals['_RESOLVEBATCHRESPONSE']._serialized_end=675
-  _globals['_EVIDENCE']._serialized_start=678
-  _globals['_EVIDENCE']._serialized_end=856
-  _globals['_LINKREQUEST']._serialized_start=858
-  _globals['_LINKREQUEST']._serialized_end=945
-  _globals['_LINKRESPONSE']._serialized_start=947
-  _globals['_LINKRESPONSE']._serialized_end=1029
-  _globals['_LINKBATCHREQUEST']._serialized_start=1031
-  _globals['_LINKBATCHREQUEST']._serialized_end=1124
-  _globals['_LINKBATCHRESPONSE']._serialized_start=1126
-  _globals['_LINKBATCHRESPONSE']._serialized_end=1206
-  _globals['_UNLINKREQUEST']._serialized_start=1209
-  _globals['_UNLINKREQUEST']._serialized_end=1385
-  _globals['_UNLINKRESPONSE']._serialized_start=1387
-  _globals['_UNLINKRESPONSE']._serialized_end=1510
-  _globals['_PERSONIDENTIFIER']._serialized_start=1513
-  _globals['_PERSONIDENTIFIER']._serialized_end=1644
-  _globals['_PERSON']._serialized_start=1646
-  _globals['_PERSON']._serialized_end=1757
-  _globals['_GETPERSONREQUEST']._serialized_start=1760
-  _globals['_GETPERSONREQUEST']._serialized_end=1911
-  _globals['_GETPERSONRESPONSE']._serialized_start=1913
-  _globals['_GETPERSONRESPONSE']._serialized_end=1974
-  _globals['_SEQUENCEDCHANGE']._serialized_start=1976
-  _globals['_SEQUENCEDCHANGE']._serialized_end=2062
-  _globals['_LISTCHANGESREQUEST']._serialized_start=2064
-  _globals['_LISTCHANGESREQUEST']._serialized_end=2155
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=2157
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=2267
-  _globals['_WATCHCHANGESREQUEST']._serialized_start=2269
-  _globals['_WATCHCHANGESREQUEST']._serialized_end=2342
-  _globals['_WATCHCHANGESRESPONSE']._serialized_start=2344
-  _globals['_WATCHCHANGESRESPONSE']._serialized_end=2446
-  _globals['_IDENTITYSERVICE']._serialized_start=2449
-  _globals['_IDENTITYSERVICE']._serialized_end=3376
+  _globals['_IDENTITYSERVICE'].methods_by_name['WatchChanges']._serialized_options = b'\220\002\001\252\273\030\021\n\ridentity.read \002'
+  _globals['_IDENTITYSERVICE'].methods_by_name['ResolveAsOf']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['ResolveAsOf']._serialized_options = b'\220\002\001\252\273\030\022\n\020identity.resolve'
+  _globals['_IDENTITYSERVICE'].methods_by_name['Unlink']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['Unlink']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.steward\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['LinkByHand']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['LinkByHand']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.steward\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['Split']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['Split']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.steward\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['CannotLink']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['CannotLink']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.steward\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['Retire']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['Retire']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.steward\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['EraseIdentifier']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['EraseIdentifier']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.steward\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['ActivatePolicy']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['ActivatePolicy']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.steward\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['ApproveProposal']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['ApproveProposal']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.approve\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['RejectProposal']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['RejectProposal']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.steward\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['ListProposals']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['ListProposals']._serialized_options = b'\220\002\001\252\273\030\"\n\ridentity.read\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['ListReviews']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['ListReviews']._serialized_options = b'\220\002\001\252\273\030\"\n\ridentity.read\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['DecideReview']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['DecideReview']._serialized_options = b'\220\002\002\252\273\030%\n\020identity.approve\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['GetGraph']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['GetGraph']._serialized_options = b'\220\002\001\252\273\030\"\n\ridentity.read\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['Explain']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['Explain']._serialized_options = b'\220\002\001\252\273\030\"\n\ridentity.read\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['ListConflicts']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['ListConflicts']._serialized_options = b'\220\002\001\252\273\030\"\n\ridentity.read\020\002\032\017identity.reveal'
+  _globals['_IDENTITYSERVICE'].methods_by_name['GetPolicy']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['GetPolicy']._serialized_options = b'\220\002\001\252\273\030\017\n\ridentity.read'
+  _globals['_IDENTITYSERVICE'].methods_by_name['SimulatePolicy']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['SimulatePolicy']._serialized_options = b'\220\002\002\252\273\030\026\n\020identity.steward\020\001 \002'
+  _globals['_IDENTITYSERVICE'].methods_by_name['Restitch']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['Restitch']._serialized_options = b'\220\002\002\252\273\030\026\n\020identity.steward\020\001 \002'
+  _globals['_IDENTITYSERVICE'].methods_by_name['GetRun']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['GetRun']._serialized_options = b'\220\002\001\252\273\030\"\n\ridentity.read\020\002\032\017identity.reveal'
+  _globals['_RESOLUTION']._serialized_start=253
+  _globals['_RESOLUTION']._serialized_end=329
+  _globals['_RESOLVEREQUEST']._serialized_start=331
+  _globals['_RESOLVEREQUEST']._serialized_end=437
+  _globals['_RESOLVERESPONSE']._serialized_start=439
+  _globals['_RESOLVERESPONSE']._serialized_end=506
+  _globals['_RESOLVEBATCHREQUEST']._serialized_start=508
+  _globals['_RESOLVEBATCHREQUEST']._serialized_end=620
+  _globals['_RESOLVEBATCHRESPONSE']._serialized_start=622
+  _globals['_RESOLVEBATCHRESPONSE']._serialized_end=738
+  _globals['_RESOLVEASOFREQUEST']._serialized_start=741
+  _globals['_RESOLVEASOFREQUEST']._serialized_end=884
+  _globals['_RESOLVEASOFRESPONSE']._serialized_start=886
+  _globals['_RESOLVEASOFRESPONSE']._serialized_end=976
+  _globals['_EVIDENCE']._serialized_start=979
+  _globals['_EVIDENCE']._serialized_end=1157
+  _globals['_LINKREQUEST']._serialized_start=1159
+  _globals['_LINKREQUEST']._serialized_end=1246
+  _globals['_LINKRESPONSE']._serialized_start=1248
+  _globals['_LINKRESPONSE']._serialized_end=1330
+  _globals['_LINKBATCHREQUEST']._serialized_start=1332
+  _globals['_LINKBATCHREQUEST']._serialized_end=1425
+  _globals['_LINKBATCHRESPONSE']._serialized_start=1427
+  _globals['_LINKBATCHRESPONSE']._serialized_end=1507
+  _globals['_PERSONIDENTIFIER']._serialized_start=1510
+  _globals['_PERSONIDENTIFIER']._serialized_end=1641
+  _globals['_PERSON']._serialized_start=1643
+  _globals['_PERSON']._serialized_end=1754
+  _globals['_GETPERSONREQUEST']._serialized_start=1757
+  _globals['_GETPERSONREQUEST']._serialized_end=1908
+  _globals['_GETPERSONRESPONSE']._serialized_start=1910
+  _globals['_GETPERSONRESPONSE']._serialized_end=1971
+  _globals['_SEQUENCEDCHANGE']._serialized_start=1973
+  _globals['_SEQUENCEDCHANGE']._serialized_end=2059
+  _globals['_LISTCHANGESREQUEST']._serialized_start=2061
+  _globals['_LISTCHANGESREQUEST']._serialized_end=2152
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=2154
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=2264
+  _globals['_WATCHCHANGESREQUEST']._serialized_start=2266
+  _globals['_WATCHCHANGESREQUEST']._serialized_end=2339
+  _globals['_WATCHCHANGESRESPONSE']._serialized_start=2341
+  _globals['_WATCHCHANGESRESPONSE']._serialized_end=2443
+  _globals['_IDENTITYSERVICE']._serialized_start=2446
+  _globals['_IDENTITYSERVICE']._serialized_end=5912
 # @@protoc_insertion_point(module_scope)

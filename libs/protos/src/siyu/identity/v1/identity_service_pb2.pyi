@@ -63,7 +63,7 @@ class ResolveRequest(_message.Message):
     project_id: _builtins.str
     """Project."""
     create: _builtins.bool
-    """Whether an unknown identifier gets a number and a person of its own."""
+    """Whether an unknown identifier gets a number and a person of its own; a placeholder is refused then."""
     @_builtins.property
     def identifier(self) -> _identifier_pb2.Identifier:
         """Identifier."""
@@ -153,7 +153,7 @@ class ResolveBatchResponse(_message.Message):
 
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[_item_result_pb2.ItemResult]:
-        """Identifiers that are malformed or of an unknown type."""
+        """Identifiers that are malformed or of an unknown type and, with `create`, placeholders shared by many people."""
 
     def __init__(
         self,
@@ -170,6 +170,72 @@ class ResolveBatchResponse(_message.Message):
 Global___ResolveBatchResponse: _TypeAlias = ResolveBatchResponse  # noqa: Y015
 
 @_typing.final
+class ResolveAsOfRequest(_message.Message):
+    """Request of ResolveAsOf."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    project_id: _builtins.str
+    """Project."""
+    sequence: _builtins.int
+    """Right after the change with this sequence; it must be sealed, which takes a moment."""
+    time_ms: _builtins.int
+    """Right before the first change committed after this time, milliseconds UTC; not in the future."""
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_identifier_pb2.Identifier]:
+        """1 to 1 000 identifiers."""
+
+    def __init__(
+        self,
+        *,
+        project_id: _builtins.str = ...,
+        identifiers: _abc.Iterable[_identifier_pb2.Identifier] | None = ...,
+        sequence: _builtins.int = ...,
+        time_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "sequence", b"sequence", "time_ms", b"time_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "identifiers", b"identifiers", "project_id", b"project_id", "sequence", b"sequence", "time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = _typing.Literal["sequence", "time_ms"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
+
+Global___ResolveAsOfRequest: _TypeAlias = ResolveAsOfRequest  # noqa: Y015
+
+@_typing.final
+class ResolveAsOfResponse(_message.Message):
+    """Response of ResolveAsOf."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTIONS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The sequence that the answer holds for; asking with it gives the same answer again."""
+    @_builtins.property
+    def resolutions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Resolution]:
+        """One for each identifier, in the order asked; all zero for one that was not known then."""
+
+    def __init__(
+        self,
+        *,
+        resolutions: _abc.Iterable[Global___Resolution] | None = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resolutions", b"resolutions", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveAsOfResponse: _TypeAlias = ResolveAsOfResponse  # noqa: Y015
+
+@_typing.final
 class Evidence(_message.Message):
     """A statement that identifiers belong to one person."""
 
@@ -181,9 +247,9 @@ class Evidence(_message.Message):
     EVENT_TIME_MS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     evidence_id: _builtins.str
-    """Natural key: the same evidence sent again changes nothing. 1 to 100 bytes."""
+    """Natural key: the same evidence sent again changes nothing; an id that was used for other identifiers is refused. 1 to 100 bytes."""
     evidence_class: _identifier_pb2.EvidenceClass.ValueType
-    """Strength."""
+    """Strength. STEWARD is refused: see LinkByHand. INFERRED does not link: it waits in the review queue."""
     event_time_ms: _builtins.int
     """When it was first true, milliseconds UTC; times in the future are clamped to now."""
     source: _builtins.str
@@ -320,82 +386,6 @@ class LinkBatchResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LinkBatchResponse: _TypeAlias = LinkBatchResponse  # noqa: Y015
-
-@_typing.final
-class UnlinkRequest(_message.Message):
-    """Request of Unlink."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PROJECT_ID_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    LEFT_FIELD_NUMBER: _builtins.int
-    RIGHT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    project_id: _builtins.str
-    """Project."""
-    request_id: _builtins.str
-    """Repeating a request with the same id gives the same answer and changes nothing; 1 to 100 bytes."""
-    reason: _builtins.str
-    """Why, for the audit log; 1 to 1 000 bytes."""
-    @_builtins.property
-    def left(self) -> _identifier_pb2.Identifier:
-        """One end of the evidence."""
-
-    @_builtins.property
-    def right(self) -> _identifier_pb2.Identifier:
-        """The other end."""
-
-    def __init__(
-        self,
-        *,
-        project_id: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        left: _identifier_pb2.Identifier | None = ...,
-        right: _identifier_pb2.Identifier | None = ...,
-        reason: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["left", b"left", "right", b"right"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["left", b"left", "project_id", b"project_id", "reason", b"reason", "request_id", b"request_id", "right", b"right"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UnlinkRequest: _TypeAlias = UnlinkRequest  # noqa: Y015
-
-@_typing.final
-class UnlinkResponse(_message.Message):
-    """Response of Unlink."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    LEFT_FIELD_NUMBER: _builtins.int
-    RIGHT_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    sequence: _builtins.int
-    """Sequence of the last change that this call published; 0 if nothing changed or its number is not yet known."""
-    @_builtins.property
-    def left(self) -> Global___Resolution:
-        """Person of the left identifier afterwards."""
-
-    @_builtins.property
-    def right(self) -> Global___Resolution:
-        """Person of the right identifier afterwards."""
-
-    def __init__(
-        self,
-        *,
-        left: Global___Resolution | None = ...,
-        right: Global___Resolution | None = ...,
-        sequence: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["left", b"left", "right", b"right"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["left", b"left", "right", b"right", "sequence", b"sequence"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UnlinkResponse: _TypeAlias = UnlinkResponse  # noqa: Y015
 
 @_typing.final
 class PersonIdentifier(_message.Message):

@@ -4,6 +4,8 @@ import grpc
 import warnings
 
 from siyu.identity.v1 import identity_service_pb2 as siyu_dot_identity_dot_v1_dot_identity__service__pb2
+from siyu.identity.v1 import policy_pb2 as siyu_dot_identity_dot_v1_dot_policy__pb2
+from siyu.identity.v1 import steward_pb2 as siyu_dot_identity_dot_v1_dot_steward__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -55,11 +57,6 @@ class IdentityServiceStub:
                 request_serializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.LinkBatchRequest.SerializeToString,
                 response_deserializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.LinkBatchResponse.FromString,
                 _registered_method=True)
-        self.Unlink = channel.unary_unary(
-                '/siyu.identity.v1.IdentityService/Unlink',
-                request_serializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.UnlinkRequest.SerializeToString,
-                response_deserializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.UnlinkResponse.FromString,
-                _registered_method=True)
         self.GetPerson = channel.unary_unary(
                 '/siyu.identity.v1.IdentityService/GetPerson',
                 request_serializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.GetPersonRequest.SerializeToString,
@@ -74,6 +71,106 @@ class IdentityServiceStub:
                 '/siyu.identity.v1.IdentityService/WatchChanges',
                 request_serializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.WatchChangesRequest.SerializeToString,
                 response_deserializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.WatchChangesResponse.FromString,
+                _registered_method=True)
+        self.ResolveAsOf = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/ResolveAsOf',
+                request_serializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.ResolveAsOfRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.ResolveAsOfResponse.FromString,
+                _registered_method=True)
+        self.Unlink = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/Unlink',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.UnlinkRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.UnlinkResponse.FromString,
+                _registered_method=True)
+        self.LinkByHand = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/LinkByHand',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.LinkByHandRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.LinkByHandResponse.FromString,
+                _registered_method=True)
+        self.Split = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/Split',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.SplitRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.SplitResponse.FromString,
+                _registered_method=True)
+        self.CannotLink = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/CannotLink',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.CannotLinkRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.CannotLinkResponse.FromString,
+                _registered_method=True)
+        self.Retire = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/Retire',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.RetireRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.RetireResponse.FromString,
+                _registered_method=True)
+        self.EraseIdentifier = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/EraseIdentifier',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.EraseIdentifierRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.EraseIdentifierResponse.FromString,
+                _registered_method=True)
+        self.ActivatePolicy = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/ActivatePolicy',
+                request_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.ActivatePolicyRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.ActivatePolicyResponse.FromString,
+                _registered_method=True)
+        self.ApproveProposal = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/ApproveProposal',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ApproveProposalRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ApproveProposalResponse.FromString,
+                _registered_method=True)
+        self.RejectProposal = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/RejectProposal',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.RejectProposalRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.RejectProposalResponse.FromString,
+                _registered_method=True)
+        self.ListProposals = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/ListProposals',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListProposalsRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListProposalsResponse.FromString,
+                _registered_method=True)
+        self.ListReviews = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/ListReviews',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListReviewsRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListReviewsResponse.FromString,
+                _registered_method=True)
+        self.DecideReview = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/DecideReview',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.DecideReviewRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.DecideReviewResponse.FromString,
+                _registered_method=True)
+        self.GetGraph = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/GetGraph',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.GetGraphRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.GetGraphResponse.FromString,
+                _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/Explain',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ExplainResponse.FromString,
+                _registered_method=True)
+        self.ListConflicts = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/ListConflicts',
+                request_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListConflictsRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListConflictsResponse.FromString,
+                _registered_method=True)
+        self.GetPolicy = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/GetPolicy',
+                request_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.GetPolicyResponse.FromString,
+                _registered_method=True)
+        self.SimulatePolicy = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/SimulatePolicy',
+                request_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.SimulatePolicyRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.SimulatePolicyResponse.FromString,
+                _registered_method=True)
+        self.Restitch = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/Restitch',
+                request_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.RestitchRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.RestitchResponse.FromString,
+                _registered_method=True)
+        self.GetRun = channel.unary_unary(
+                '/siyu.identity.v1.IdentityService/GetRun',
+                request_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.GetRunRequest.SerializeToString,
+                response_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.GetRunResponse.FromString,
                 _registered_method=True)
 
 
@@ -109,13 +206,6 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Unlink(self, request, context):
-        """Withdraws the evidence between two identifiers; persons become what they would be without it.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def GetPerson(self, request, context):
         """Gives a person with the identifiers that make it up.
         """
@@ -132,6 +222,146 @@ class IdentityServiceServicer:
 
     def WatchChanges(self, request, context):
         """Streams changes after a sequence as they happen, with a checkpoint at least every 10 seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveAsOf(self, request, context):
+        """Gives the persons of identifiers as they were at a sequence of the feed or at a time. The answer for a sequence never changes; only an erasure ends it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unlink(self, request, context):
+        """Proposes to withdraw the evidence between two identifiers, or all evidence of one; persons become what they would be without it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LinkByHand(self, request, context):
+        """Proposes to link two identifiers by hand, with the strongest class of evidence.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Split(self, request, context):
+        """Proposes to split a person into groups: the evidence between them is withdrawn, and the best identifiers of the groups must not meet again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CannotLink(self, request, context):
+        """Proposes that two identifiers are never on one person, or that they may be again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Retire(self, request, context):
+        """Proposes that one identifier takes the place of another of its type, such as a new customer number; or takes that back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseIdentifier(self, request, context):
+        """Proposes to erase an identifier: its value, its evidence and its history go, and it cannot come back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivatePolicy(self, request, context):
+        """Proposes a new version of the policy. Once approved it holds for everything new at once, and a run brings all persons in line with it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveProposal(self, request, context):
+        """Carries a proposal out. Whoever made it cannot approve it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectProposal(self, request, context):
+        """Turns a proposal down, or takes back an own one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProposals(self, request, context):
+        """Lists proposals, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReviews(self, request, context):
+        """Lists inferred links that wait for a decision, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideReview(self, request, context):
+        """Accepts or rejects an inferred link. Whoever submitted it cannot accept it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGraph(self, request, context):
+        """Gives everything that hangs together with an identifier, and what became of each piece of evidence.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Says why two identifiers are one person: the path of accepted evidence between them; or what keeps them apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConflicts(self, request, context):
+        """Lists evidence that does not link and identifiers in quarantine, with why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPolicy(self, request, context):
+        """Gives a version of the policy, or a preset by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SimulatePolicy(self, request, context):
+        """Starts a run that counts what a policy would change, without changing anything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Restitch(self, request, context):
+        """Starts a run that makes all persons anew from the evidence alone, and compares them with those that are served.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRun(self, request, context):
+        """Gives a run: how far it is, and what it found.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,11 +390,6 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     request_deserializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.LinkBatchRequest.FromString,
                     response_serializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.LinkBatchResponse.SerializeToString,
             ),
-            'Unlink': grpc.unary_unary_rpc_method_handler(
-                    servicer.Unlink,
-                    request_deserializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.UnlinkRequest.FromString,
-                    response_serializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.UnlinkResponse.SerializeToString,
-            ),
             'GetPerson': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPerson,
                     request_deserializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.GetPersonRequest.FromString,
@@ -179,6 +404,106 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.WatchChanges,
                     request_deserializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.WatchChangesRequest.FromString,
                     response_serializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.WatchChangesResponse.SerializeToString,
+            ),
+            'ResolveAsOf': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveAsOf,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.ResolveAsOfRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_identity__service__pb2.ResolveAsOfResponse.SerializeToString,
+            ),
+            'Unlink': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unlink,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.UnlinkRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.UnlinkResponse.SerializeToString,
+            ),
+            'LinkByHand': grpc.unary_unary_rpc_method_handler(
+                    servicer.LinkByHand,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.LinkByHandRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.LinkByHandResponse.SerializeToString,
+            ),
+            'Split': grpc.unary_unary_rpc_method_handler(
+                    servicer.Split,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.SplitRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.SplitResponse.SerializeToString,
+            ),
+            'CannotLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.CannotLink,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.CannotLinkRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.CannotLinkResponse.SerializeToString,
+            ),
+            'Retire': grpc.unary_unary_rpc_method_handler(
+                    servicer.Retire,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.RetireRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.RetireResponse.SerializeToString,
+            ),
+            'EraseIdentifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseIdentifier,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.EraseIdentifierRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.EraseIdentifierResponse.SerializeToString,
+            ),
+            'ActivatePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivatePolicy,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.ActivatePolicyRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.ActivatePolicyResponse.SerializeToString,
+            ),
+            'ApproveProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveProposal,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ApproveProposalRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ApproveProposalResponse.SerializeToString,
+            ),
+            'RejectProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectProposal,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.RejectProposalRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.RejectProposalResponse.SerializeToString,
+            ),
+            'ListProposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProposals,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListProposalsRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListProposalsResponse.SerializeToString,
+            ),
+            'ListReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReviews,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListReviewsRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListReviewsResponse.SerializeToString,
+            ),
+            'DecideReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideReview,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.DecideReviewRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.DecideReviewResponse.SerializeToString,
+            ),
+            'GetGraph': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGraph,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.GetGraphRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.GetGraphResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ExplainRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ExplainResponse.SerializeToString,
+            ),
+            'ListConflicts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConflicts,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListConflictsRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_steward__pb2.ListConflictsResponse.SerializeToString,
+            ),
+            'GetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicy,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.GetPolicyRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.GetPolicyResponse.SerializeToString,
+            ),
+            'SimulatePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimulatePolicy,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.SimulatePolicyRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.SimulatePolicyResponse.SerializeToString,
+            ),
+            'Restitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.Restitch,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.RestitchRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.RestitchResponse.SerializeToString,
+            ),
+            'GetRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRun,
+                    request_deserializer=siyu_dot_identity_dot_v1_dot_policy__pb2.GetRunRequest.FromString,
+                    response_serializer=siyu_dot_identity_dot_v1_dot_policy__pb2.GetRunResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -301,33 +626,6 @@ class IdentityService:
             _registered_method=True)
 
     @staticmethod
-    def Unlink(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/siyu.identity.v1.IdentityService/Unlink',
-            siyu_dot_identity_dot_v1_dot_identity__service__pb2.UnlinkRequest.SerializeToString,
-            siyu_dot_identity_dot_v1_dot_identity__service__pb2.UnlinkResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
     def GetPerson(request,
             target,
             options=(),
@@ -398,6 +696,546 @@ class IdentityService:
             '/siyu.identity.v1.IdentityService/WatchChanges',
             siyu_dot_identity_dot_v1_dot_identity__service__pb2.WatchChangesRequest.SerializeToString,
             siyu_dot_identity_dot_v1_dot_identity__service__pb2.WatchChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveAsOf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/ResolveAsOf',
+            siyu_dot_identity_dot_v1_dot_identity__service__pb2.ResolveAsOfRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_identity__service__pb2.ResolveAsOfResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unlink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/Unlink',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.UnlinkRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.UnlinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LinkByHand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/LinkByHand',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.LinkByHandRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.LinkByHandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Split(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/Split',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.SplitRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.SplitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CannotLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/CannotLink',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.CannotLinkRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.CannotLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Retire(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/Retire',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.RetireRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.RetireResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseIdentifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/EraseIdentifier',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.EraseIdentifierRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.EraseIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivatePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/ActivatePolicy',
+            siyu_dot_identity_dot_v1_dot_policy__pb2.ActivatePolicyRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_policy__pb2.ActivatePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/ApproveProposal',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ApproveProposalRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ApproveProposalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/RejectProposal',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.RejectProposalRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.RejectProposalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/ListProposals',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ListProposalsRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ListProposalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/ListReviews',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ListReviewsRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ListReviewsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/DecideReview',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.DecideReviewRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.DecideReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGraph(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/GetGraph',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.GetGraphRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.GetGraphResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/Explain',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ExplainRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConflicts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/ListConflicts',
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ListConflictsRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_steward__pb2.ListConflictsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/GetPolicy',
+            siyu_dot_identity_dot_v1_dot_policy__pb2.GetPolicyRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_policy__pb2.GetPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulatePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/SimulatePolicy',
+            siyu_dot_identity_dot_v1_dot_policy__pb2.SimulatePolicyRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_policy__pb2.SimulatePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Restitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/Restitch',
+            siyu_dot_identity_dot_v1_dot_policy__pb2.RestitchRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_policy__pb2.RestitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.identity.v1.IdentityService/GetRun',
+            siyu_dot_identity_dot_v1_dot_policy__pb2.GetRunRequest.SerializeToString,
+            siyu_dot_identity_dot_v1_dot_policy__pb2.GetRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,8 @@ Who is who: identifiers, the evidence that ties them, and the persons that follo
 from collections import abc as _abc
 from grpc import aio as _aio
 from siyu.identity.v1 import identity_service_pb2 as _identity_service_pb2
+from siyu.identity.v1 import policy_pb2 as _policy_pb2
+from siyu.identity.v1 import steward_pb2 as _steward_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -41,14 +43,52 @@ class IdentityServiceStub:
     """Adds one piece of evidence that identifiers belong together."""
     LinkBatch: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.LinkBatchRequest, _identity_service_pb2.LinkBatchResponse]
     """Adds many pieces of evidence in one transaction per chunk; one bad item does not refuse the others."""
-    Unlink: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.UnlinkRequest, _identity_service_pb2.UnlinkResponse]
-    """Withdraws the evidence between two identifiers; persons become what they would be without it."""
     GetPerson: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.GetPersonRequest, _identity_service_pb2.GetPersonResponse]
     """Gives a person with the identifiers that make it up."""
     ListChanges: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.ListChangesRequest, _identity_service_pb2.ListChangesResponse]
     """Lists changes of the map from identifier to person after a sequence, in order."""
     WatchChanges: _grpc.UnaryStreamMultiCallable[_identity_service_pb2.WatchChangesRequest, _identity_service_pb2.WatchChangesResponse]
     """Streams changes after a sequence as they happen, with a checkpoint at least every 10 seconds."""
+    ResolveAsOf: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.ResolveAsOfRequest, _identity_service_pb2.ResolveAsOfResponse]
+    """Gives the persons of identifiers as they were at a sequence of the feed or at a time. The answer for a sequence never changes; only an erasure ends it."""
+    Unlink: _grpc.UnaryUnaryMultiCallable[_steward_pb2.UnlinkRequest, _steward_pb2.UnlinkResponse]
+    """Proposes to withdraw the evidence between two identifiers, or all evidence of one; persons become what they would be without it."""
+    LinkByHand: _grpc.UnaryUnaryMultiCallable[_steward_pb2.LinkByHandRequest, _steward_pb2.LinkByHandResponse]
+    """Proposes to link two identifiers by hand, with the strongest class of evidence."""
+    Split: _grpc.UnaryUnaryMultiCallable[_steward_pb2.SplitRequest, _steward_pb2.SplitResponse]
+    """Proposes to split a person into groups: the evidence between them is withdrawn, and the best identifiers of the groups must not meet again."""
+    CannotLink: _grpc.UnaryUnaryMultiCallable[_steward_pb2.CannotLinkRequest, _steward_pb2.CannotLinkResponse]
+    """Proposes that two identifiers are never on one person, or that they may be again."""
+    Retire: _grpc.UnaryUnaryMultiCallable[_steward_pb2.RetireRequest, _steward_pb2.RetireResponse]
+    """Proposes that one identifier takes the place of another of its type, such as a new customer number; or takes that back."""
+    EraseIdentifier: _grpc.UnaryUnaryMultiCallable[_steward_pb2.EraseIdentifierRequest, _steward_pb2.EraseIdentifierResponse]
+    """Proposes to erase an identifier: its value, its evidence and its history go, and it cannot come back."""
+    ActivatePolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ActivatePolicyRequest, _policy_pb2.ActivatePolicyResponse]
+    """Proposes a new version of the policy. Once approved it holds for everything new at once, and a run brings all persons in line with it."""
+    ApproveProposal: _grpc.UnaryUnaryMultiCallable[_steward_pb2.ApproveProposalRequest, _steward_pb2.ApproveProposalResponse]
+    """Carries a proposal out. Whoever made it cannot approve it."""
+    RejectProposal: _grpc.UnaryUnaryMultiCallable[_steward_pb2.RejectProposalRequest, _steward_pb2.RejectProposalResponse]
+    """Turns a proposal down, or takes back an own one."""
+    ListProposals: _grpc.UnaryUnaryMultiCallable[_steward_pb2.ListProposalsRequest, _steward_pb2.ListProposalsResponse]
+    """Lists proposals, the latest first."""
+    ListReviews: _grpc.UnaryUnaryMultiCallable[_steward_pb2.ListReviewsRequest, _steward_pb2.ListReviewsResponse]
+    """Lists inferred links that wait for a decision, the oldest first."""
+    DecideReview: _grpc.UnaryUnaryMultiCallable[_steward_pb2.DecideReviewRequest, _steward_pb2.DecideReviewResponse]
+    """Accepts or rejects an inferred link. Whoever submitted it cannot accept it."""
+    GetGraph: _grpc.UnaryUnaryMultiCallable[_steward_pb2.GetGraphRequest, _steward_pb2.GetGraphResponse]
+    """Gives everything that hangs together with an identifier, and what became of each piece of evidence."""
+    Explain: _grpc.UnaryUnaryMultiCallable[_steward_pb2.ExplainRequest, _steward_pb2.ExplainResponse]
+    """Says why two identifiers are one person: the path of accepted evidence between them; or what keeps them apart."""
+    ListConflicts: _grpc.UnaryUnaryMultiCallable[_steward_pb2.ListConflictsRequest, _steward_pb2.ListConflictsResponse]
+    """Lists evidence that does not link and identifiers in quarantine, with why."""
+    GetPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetPolicyRequest, _policy_pb2.GetPolicyResponse]
+    """Gives a version of the policy, or a preset by name."""
+    SimulatePolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.SimulatePolicyRequest, _policy_pb2.SimulatePolicyResponse]
+    """Starts a run that counts what a policy would change, without changing anything."""
+    Restitch: _grpc.UnaryUnaryMultiCallable[_policy_pb2.RestitchRequest, _policy_pb2.RestitchResponse]
+    """Starts a run that makes all persons anew from the evidence alone, and compares them with those that are served."""
+    GetRun: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetRunRequest, _policy_pb2.GetRunResponse]
+    """Gives a run: how far it is, and what it found."""
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
@@ -63,14 +103,52 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Adds one piece of evidence that identifiers belong together."""
     LinkBatch: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.LinkBatchRequest, _identity_service_pb2.LinkBatchResponse]  # type: ignore[assignment]
     """Adds many pieces of evidence in one transaction per chunk; one bad item does not refuse the others."""
-    Unlink: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.UnlinkRequest, _identity_service_pb2.UnlinkResponse]  # type: ignore[assignment]
-    """Withdraws the evidence between two identifiers; persons become what they would be without it."""
     GetPerson: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GetPersonRequest, _identity_service_pb2.GetPersonResponse]  # type: ignore[assignment]
     """Gives a person with the identifiers that make it up."""
     ListChanges: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ListChangesRequest, _identity_service_pb2.ListChangesResponse]  # type: ignore[assignment]
     """Lists changes of the map from identifier to person after a sequence, in order."""
     WatchChanges: _aio.UnaryStreamMultiCallable[_identity_service_pb2.WatchChangesRequest, _identity_service_pb2.WatchChangesResponse]  # type: ignore[assignment]
     """Streams changes after a sequence as they happen, with a checkpoint at least every 10 seconds."""
+    ResolveAsOf: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ResolveAsOfRequest, _identity_service_pb2.ResolveAsOfResponse]  # type: ignore[assignment]
+    """Gives the persons of identifiers as they were at a sequence of the feed or at a time. The answer for a sequence never changes; only an erasure ends it."""
+    Unlink: _aio.UnaryUnaryMultiCallable[_steward_pb2.UnlinkRequest, _steward_pb2.UnlinkResponse]  # type: ignore[assignment]
+    """Proposes to withdraw the evidence between two identifiers, or all evidence of one; persons become what they would be without it."""
+    LinkByHand: _aio.UnaryUnaryMultiCallable[_steward_pb2.LinkByHandRequest, _steward_pb2.LinkByHandResponse]  # type: ignore[assignment]
+    """Proposes to link two identifiers by hand, with the strongest class of evidence."""
+    Split: _aio.UnaryUnaryMultiCallable[_steward_pb2.SplitRequest, _steward_pb2.SplitResponse]  # type: ignore[assignment]
+    """Proposes to split a person into groups: the evidence between them is withdrawn, and the best identifiers of the groups must not meet again."""
+    CannotLink: _aio.UnaryUnaryMultiCallable[_steward_pb2.CannotLinkRequest, _steward_pb2.CannotLinkResponse]  # type: ignore[assignment]
+    """Proposes that two identifiers are never on one person, or that they may be again."""
+    Retire: _aio.UnaryUnaryMultiCallable[_steward_pb2.RetireRequest, _steward_pb2.RetireResponse]  # type: ignore[assignment]
+    """Proposes that one identifier takes the place of another of its type, such as a new customer number; or takes that back."""
+    EraseIdentifier: _aio.UnaryUnaryMultiCallable[_steward_pb2.EraseIdentifierRequest, _steward_pb2.EraseIdentifierResponse]  # type: ignore[assignment]
+    """Proposes to erase an identifier: its value, its evidence and its history go, and it cannot come back."""
+    ActivatePolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.ActivatePolicyRequest, _policy_pb2.ActivatePolicyResponse]  # type: ignore[assignment]
+    """Proposes a new version of the policy. Once approved it holds for everything new at once, and a run brings all persons in line with it."""
+    ApproveProposal: _aio.UnaryUnaryMultiCallable[_steward_pb2.ApproveProposalRequest, _steward_pb2.ApproveProposalResponse]  # type: ignore[assignment]
+    """Carries a proposal out. Whoever made it cannot approve it."""
+    RejectProposal: _aio.UnaryUnaryMultiCallable[_steward_pb2.RejectProposalRequest, _steward_pb2.RejectProposalResponse]  # type: ignore[assignment]
+    """Turns a proposal down, or takes back an own one."""
+    ListProposals: _aio.UnaryUnaryMultiCallable[_steward_pb2.ListProposalsRequest, _steward_pb2.ListProposalsResponse]  # type: ignore[assignment]
+    """Lists proposals, the latest first."""
+    ListReviews: _aio.UnaryUnaryMultiCallable[_steward_pb2.ListReviewsRequest, _steward_pb2.ListReviewsResponse]  # type: ignore[assignment]
+    """Lists inferred links that wait for a decision, the oldest first."""
+    DecideReview: _aio.UnaryUnaryMultiCallable[_steward_pb2.DecideReviewRequest, _steward_pb2.DecideReviewResponse]  # type: ignore[assignment]
+    """Accepts or rejects an inferred link. Whoever submitted it cannot accept it."""
+    GetGraph: _aio.UnaryUnaryMultiCallable[_steward_pb2.GetGraphRequest, _steward_pb2.GetGraphResponse]  # type: ignore[assignment]
+    """Gives everything that hangs together with an identifier, and what became of each piece of evidence."""
+    Explain: _aio.UnaryUnaryMultiCallable[_steward_pb2.ExplainRequest, _steward_pb2.ExplainResponse]  # type: ignore[assignment]
+    """Says why two identifiers are one person: the path of accepted evidence between them; or what keeps them apart."""
+    ListConflicts: _aio.UnaryUnaryMultiCallable[_steward_pb2.ListConflictsRequest, _steward_pb2.ListConflictsResponse]  # type: ignore[assignment]
+    """Lists evidence that does not link and identifiers in quarantine, with why."""
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetPolicyRequest, _policy_pb2.GetPolicyResponse]  # type: ignore[assignment]
+    """Gives a version of the policy, or a preset by name."""
+    SimulatePolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.SimulatePolicyRequest, _policy_pb2.SimulatePolicyResponse]  # type: ignore[assignment]
+    """Starts a run that counts what a policy would change, without changing anything."""
+    Restitch: _aio.UnaryUnaryMultiCallable[_policy_pb2.RestitchRequest, _policy_pb2.RestitchResponse]  # type: ignore[assignment]
+    """Starts a run that makes all persons anew from the evidence alone, and compares them with those that are served."""
+    GetRun: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetRunRequest, _policy_pb2.GetRunResponse]  # type: ignore[assignment]
+    """Gives a run: how far it is, and what it found."""
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps evidence as a set and answers with the persons that are its pure function."""
@@ -108,14 +186,6 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds many pieces of evidence in one transaction per chunk; one bad item does not refuse the others."""
 
     @_abc_1.abstractmethod
-    def Unlink(
-        self,
-        request: _identity_service_pb2.UnlinkRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_identity_service_pb2.UnlinkResponse, _abc.Awaitable[_identity_service_pb2.UnlinkResponse]]:
-        """Withdraws the evidence between two identifiers; persons become what they would be without it."""
-
-    @_abc_1.abstractmethod
     def GetPerson(
         self,
         request: _identity_service_pb2.GetPersonRequest,
@@ -138,5 +208,165 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_identity_service_pb2.WatchChangesResponse], _abc.AsyncIterator[_identity_service_pb2.WatchChangesResponse]]:
         """Streams changes after a sequence as they happen, with a checkpoint at least every 10 seconds."""
+
+    @_abc_1.abstractmethod
+    def ResolveAsOf(
+        self,
+        request: _identity_service_pb2.ResolveAsOfRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_service_pb2.ResolveAsOfResponse, _abc.Awaitable[_identity_service_pb2.ResolveAsOfResponse]]:
+        """Gives the persons of identifiers as they were at a sequence of the feed or at a time. The answer for a sequence never changes; only an erasure ends it."""
+
+    @_abc_1.abstractmethod
+    def Unlink(
+        self,
+        request: _steward_pb2.UnlinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.UnlinkResponse, _abc.Awaitable[_steward_pb2.UnlinkResponse]]:
+        """Proposes to withdraw the evidence between two identifiers, or all evidence of one; persons become what they would be without it."""
+
+    @_abc_1.abstractmethod
+    def LinkByHand(
+        self,
+        request: _steward_pb2.LinkByHandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.LinkByHandResponse, _abc.Awaitable[_steward_pb2.LinkByHandResponse]]:
+        """Proposes to link two identifiers by hand, with the strongest class of evidence."""
+
+    @_abc_1.abstractmethod
+    def Split(
+        self,
+        request: _steward_pb2.SplitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.SplitResponse, _abc.Awaitable[_steward_pb2.SplitResponse]]:
+        """Proposes to split a person into groups: the evidence between them is withdrawn, and the best identifiers of the groups must not meet again."""
+
+    @_abc_1.abstractmethod
+    def CannotLink(
+        self,
+        request: _steward_pb2.CannotLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.CannotLinkResponse, _abc.Awaitable[_steward_pb2.CannotLinkResponse]]:
+        """Proposes that two identifiers are never on one person, or that they may be again."""
+
+    @_abc_1.abstractmethod
+    def Retire(
+        self,
+        request: _steward_pb2.RetireRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.RetireResponse, _abc.Awaitable[_steward_pb2.RetireResponse]]:
+        """Proposes that one identifier takes the place of another of its type, such as a new customer number; or takes that back."""
+
+    @_abc_1.abstractmethod
+    def EraseIdentifier(
+        self,
+        request: _steward_pb2.EraseIdentifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.EraseIdentifierResponse, _abc.Awaitable[_steward_pb2.EraseIdentifierResponse]]:
+        """Proposes to erase an identifier: its value, its evidence and its history go, and it cannot come back."""
+
+    @_abc_1.abstractmethod
+    def ActivatePolicy(
+        self,
+        request: _policy_pb2.ActivatePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.ActivatePolicyResponse, _abc.Awaitable[_policy_pb2.ActivatePolicyResponse]]:
+        """Proposes a new version of the policy. Once approved it holds for everything new at once, and a run brings all persons in line with it."""
+
+    @_abc_1.abstractmethod
+    def ApproveProposal(
+        self,
+        request: _steward_pb2.ApproveProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.ApproveProposalResponse, _abc.Awaitable[_steward_pb2.ApproveProposalResponse]]:
+        """Carries a proposal out. Whoever made it cannot approve it."""
+
+    @_abc_1.abstractmethod
+    def RejectProposal(
+        self,
+        request: _steward_pb2.RejectProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.RejectProposalResponse, _abc.Awaitable[_steward_pb2.RejectProposalResponse]]:
+        """Turns a proposal down, or takes back an own one."""
+
+    @_abc_1.abstractmethod
+    def ListProposals(
+        self,
+        request: _steward_pb2.ListProposalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.ListProposalsResponse, _abc.Awaitable[_steward_pb2.ListProposalsResponse]]:
+        """Lists proposals, the latest first."""
+
+    @_abc_1.abstractmethod
+    def ListReviews(
+        self,
+        request: _steward_pb2.ListReviewsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.ListReviewsResponse, _abc.Awaitable[_steward_pb2.ListReviewsResponse]]:
+        """Lists inferred links that wait for a decision, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def DecideReview(
+        self,
+        request: _steward_pb2.DecideReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.DecideReviewResponse, _abc.Awaitable[_steward_pb2.DecideReviewResponse]]:
+        """Accepts or rejects an inferred link. Whoever submitted it cannot accept it."""
+
+    @_abc_1.abstractmethod
+    def GetGraph(
+        self,
+        request: _steward_pb2.GetGraphRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.GetGraphResponse, _abc.Awaitable[_steward_pb2.GetGraphResponse]]:
+        """Gives everything that hangs together with an identifier, and what became of each piece of evidence."""
+
+    @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _steward_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.ExplainResponse, _abc.Awaitable[_steward_pb2.ExplainResponse]]:
+        """Says why two identifiers are one person: the path of accepted evidence between them; or what keeps them apart."""
+
+    @_abc_1.abstractmethod
+    def ListConflicts(
+        self,
+        request: _steward_pb2.ListConflictsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steward_pb2.ListConflictsResponse, _abc.Awaitable[_steward_pb2.ListConflictsResponse]]:
+        """Lists evidence that does not link and identifiers in quarantine, with why."""
+
+    @_abc_1.abstractmethod
+    def GetPolicy(
+        self,
+        request: _policy_pb2.GetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.GetPolicyResponse, _abc.Awaitable[_policy_pb2.GetPolicyResponse]]:
+        """Gives a version of the policy, or a preset by name."""
+
+    @_abc_1.abstractmethod
+    def SimulatePolicy(
+        self,
+        request: _policy_pb2.SimulatePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.SimulatePolicyResponse, _abc.Awaitable[_policy_pb2.SimulatePolicyResponse]]:
+        """Starts a run that counts what a policy would change, without changing anything."""
+
+    @_abc_1.abstractmethod
+    def Restitch(
+        self,
+        request: _policy_pb2.RestitchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.RestitchResponse, _abc.Awaitable[_policy_pb2.RestitchResponse]]:
+        """Starts a run that makes all persons anew from the evidence alone, and compares them with those that are served."""
+
+    @_abc_1.abstractmethod
+    def GetRun(
+        self,
+        request: _policy_pb2.GetRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.GetRunResponse, _abc.Awaitable[_policy_pb2.GetRunResponse]]:
+        """Gives a run: how far it is, and what it found."""
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -829,6 +829,7 @@ class SendFacts(_message.Message):
     RATING_FIELD_NUMBER: _builtins.int
     TRAITS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    IDENT_NOS_FIELD_NUMBER: _builtins.int
     person_no: _builtins.int
     """Number of the person as asked."""
     current_person_no: _builtins.int
@@ -853,6 +854,10 @@ class SendFacts(_message.Message):
     def traits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Trait]:
         """Traits that were asked for and have a value."""
 
+    @_builtins.property
+    def ident_nos(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of all identifiers of the person, ascending: before a merge, or after a split, what was sent to it may be kept under any of them."""
+
     def __init__(
         self,
         *,
@@ -865,10 +870,11 @@ class SendFacts(_message.Message):
         rating: Global___RatingState | None = ...,
         traits: _abc.Iterable[Global___Trait] | None = ...,
         version: _builtins.int = ...,
+        ident_nos: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "rating", b"rating"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "address_key", b"address_key", "consent", b"consent", "contact_point_id", b"contact_point_id", "current_person_no", b"current_person_no", "person_no", b"person_no", "rating", b"rating", "traits", b"traits", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "address_key", b"address_key", "consent", b"consent", "contact_point_id", b"contact_point_id", "current_person_no", b"current_person_no", "ident_nos", b"ident_nos", "person_no", b"person_no", "rating", b"rating", "traits", b"traits", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"siyu/segment/v1/error_reason.proto\x12\x0fsiyu.segment.v1*\xf4\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45RROR_REASON_SEGMENT_NOT_FOUND\x10\x01\x12\x1e\n\x1a\x45RROR_REASON_RUN_NOT_FOUND\x10\x02\x12\x1b\n\x17\x45RROR_REASON_NAME_TAKEN\x10\x03\x12 \n\x1c\x45RROR_REASON_NEVER_REFRESHED\x10\x04\x12\"\n\x1e\x45RROR_REASON_RUN_NOT_PUBLISHED\x10\x05\x12 \n\x1c\x45RROR_REASON_VERSION_CHANGED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"siyu/segment/v1/error_reason.proto\x12\x0fsiyu.segment.v1*\x94\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45RROR_REASON_SEGMENT_NOT_FOUND\x10\x01\x12\x1e\n\x1a\x45RROR_REASON_RUN_NOT_FOUND\x10\x02\x12\x1b\n\x17\x45RROR_REASON_NAME_TAKEN\x10\x03\x12 \n\x1c\x45RROR_REASON_NEVER_REFRESHED\x10\x04\x12\"\n\x1e\x45RROR_REASON_RUN_NOT_PUBLISHED\x10\x05\x12 \n\x1c\x45RROR_REASON_VERSION_CHANGED\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_RUN_OVERTAKEN\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'siyu.segment.v1.error_reaso
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=56
-  _globals['_ERRORREASON']._serialized_end=300
+  _globals['_ERRORREASON']._serialized_end=332
 # @@protoc_insertion_point(module_scope)

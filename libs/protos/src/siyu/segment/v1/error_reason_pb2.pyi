@@ -36,6 +36,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the run asked for has not succeeded."""
     ERROR_REASON_VERSION_CHANGED: _ErrorReason.ValueType  # 6
     """ABORTED: the definition changed while it was evaluated; refresh again."""
+    ERROR_REASON_RUN_OVERTAKEN: _ErrorReason.ValueType  # 7
+    """ABORTED: a refresh that saw later data was published while this one ran; its members stand. Metadata: run_id, of the one published."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the segment service."""
@@ -54,4 +56,6 @@ ERROR_REASON_RUN_NOT_PUBLISHED: ErrorReason.ValueType  # 5
 """FAILED_PRECONDITION: the run asked for has not succeeded."""
 ERROR_REASON_VERSION_CHANGED: ErrorReason.ValueType  # 6
 """ABORTED: the definition changed while it was evaluated; refresh again."""
+ERROR_REASON_RUN_OVERTAKEN: ErrorReason.ValueType  # 7
+"""ABORTED: a refresh that saw later data was published while this one ran; its members stand. Metadata: run_id, of the one published."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

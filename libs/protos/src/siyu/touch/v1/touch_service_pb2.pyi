@@ -1639,7 +1639,7 @@ class Receipt(_message.Message):
     state: Global___SendState.ValueType
     """DELIVERED, READ, CLICKED or FAILED."""
     event_time_ms: _builtins.int
-    """When, milliseconds UTC."""
+    """When, milliseconds UTC; at most 7 days ago unless touch is frozen. A time to come counts as now."""
     reason: _builtins.str
     """Provider's reason of a failure, at most 200 bytes."""
     def __init__(
@@ -1709,6 +1709,116 @@ class RecordReceiptsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordReceiptsResponse: _TypeAlias = RecordReceiptsResponse  # noqa: Y015
+
+@_typing.final
+class GetFreezeRequest(_message.Message):
+    """Request of GetFreeze."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    project_id: _builtins.str
+    """Project that the caller may enter, or *; a freeze holds for all projects."""
+    def __init__(
+        self,
+        *,
+        project_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project_id", b"project_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFreezeRequest: _TypeAlias = GetFreezeRequest  # noqa: Y015
+
+@_typing.final
+class GetFreezeResponse(_message.Message):
+    """Response of GetFreeze."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROZEN_FIELD_NUMBER: _builtins.int
+    BACKUP_ID_FIELD_NUMBER: _builtins.int
+    BACKUP_TIME_MS_FIELD_NUMBER: _builtins.int
+    RESTORED_TIME_MS_FIELD_NUMBER: _builtins.int
+    frozen: _builtins.bool
+    """Whether dispatch stands still."""
+    backup_id: _builtins.str
+    """Backup that was restored; empty when nothing is frozen."""
+    backup_time_ms: _builtins.int
+    """The moment that the restored data shows, milliseconds UTC: what was sent after it has to be reported."""
+    restored_time_ms: _builtins.int
+    """When it was restored."""
+    def __init__(
+        self,
+        *,
+        frozen: _builtins.bool = ...,
+        backup_id: _builtins.str = ...,
+        backup_time_ms: _builtins.int = ...,
+        restored_time_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_id", b"backup_id", "backup_time_ms", b"backup_time_ms", "frozen", b"frozen", "restored_time_ms", b"restored_time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFreezeResponse: _TypeAlias = GetFreezeResponse  # noqa: Y015
+
+@_typing.final
+class LiftFreezeRequest(_message.Message):
+    """Request of LiftFreeze."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RECONCILED_FIELD_NUMBER: _builtins.int
+    project_id: _builtins.str
+    """* : a freeze holds for all projects, so the caller's token must cover all."""
+    reason: _builtins.str
+    """Why, 1 to 1 000 bytes."""
+    reconciled: _builtins.bool
+    """True: everything that providers sent since the backup was reported, so what has no receipt was not sent and may go out.
+    False: nobody knows; marketing messages that may have gone out meanwhile are parked as UNKNOWN and never sent.
+    """
+    def __init__(
+        self,
+        *,
+        project_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        reconciled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project_id", b"project_id", "reason", b"reason", "reconciled", b"reconciled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftFreezeRequest: _TypeAlias = LiftFreezeRequest  # noqa: Y015
+
+@_typing.final
+class LiftFreezeResponse(_message.Message):
+    """Response of LiftFreeze."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARKED_FIELD_NUMBER: _builtins.int
+    parked: _builtins.int
+    """Messages that were parked as UNKNOWN."""
+    def __init__(
+        self,
+        *,
+        parked: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parked", b"parked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftFreezeResponse: _TypeAlias = LiftFreezeResponse  # noqa: Y015
 
 @_typing.final
 class GetEffectReportRequest(_message.Message):

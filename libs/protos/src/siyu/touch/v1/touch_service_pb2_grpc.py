@@ -120,6 +120,16 @@ class TouchServiceStub:
                 request_serializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.RecordReceiptsRequest.SerializeToString,
                 response_deserializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.RecordReceiptsResponse.FromString,
                 _registered_method=True)
+        self.GetFreeze = channel.unary_unary(
+                '/siyu.touch.v1.TouchService/GetFreeze',
+                request_serializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.GetFreezeRequest.SerializeToString,
+                response_deserializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.GetFreezeResponse.FromString,
+                _registered_method=True)
+        self.LiftFreeze = channel.unary_unary(
+                '/siyu.touch.v1.TouchService/LiftFreeze',
+                request_serializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.LiftFreezeRequest.SerializeToString,
+                response_deserializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.LiftFreezeResponse.FromString,
+                _registered_method=True)
         self.GetEffectReport = channel.unary_unary(
                 '/siyu.touch.v1.TouchService/GetEffectReport',
                 request_serializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.GetEffectReportRequest.SerializeToString,
@@ -250,6 +260,20 @@ class TouchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFreeze(self, request, context):
+        """Tells whether dispatch stands still since a restore of the database.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftFreeze(self, request, context):
+        """Lets dispatch go on after a restore, once what providers sent since the backup was reported as receipts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEffectReport(self, request, context):
         """Compares those who were touched with those held out.
         """
@@ -344,6 +368,16 @@ def add_TouchServiceServicer_to_server(servicer, server):
                     servicer.RecordReceipts,
                     request_deserializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.RecordReceiptsRequest.FromString,
                     response_serializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.RecordReceiptsResponse.SerializeToString,
+            ),
+            'GetFreeze': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFreeze,
+                    request_deserializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.GetFreezeRequest.FromString,
+                    response_serializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.GetFreezeResponse.SerializeToString,
+            ),
+            'LiftFreeze': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftFreeze,
+                    request_deserializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.LiftFreezeRequest.FromString,
+                    response_serializer=siyu_dot_touch_dot_v1_dot_touch__service__pb2.LiftFreezeResponse.SerializeToString,
             ),
             'GetEffectReport': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEffectReport,
@@ -811,6 +845,60 @@ class TouchService:
             '/siyu.touch.v1.TouchService/RecordReceipts',
             siyu_dot_touch_dot_v1_dot_touch__service__pb2.RecordReceiptsRequest.SerializeToString,
             siyu_dot_touch_dot_v1_dot_touch__service__pb2.RecordReceiptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFreeze(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.touch.v1.TouchService/GetFreeze',
+            siyu_dot_touch_dot_v1_dot_touch__service__pb2.GetFreezeRequest.SerializeToString,
+            siyu_dot_touch_dot_v1_dot_touch__service__pb2.GetFreezeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftFreeze(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.touch.v1.TouchService/LiftFreeze',
+            siyu_dot_touch_dot_v1_dot_touch__service__pb2.LiftFreezeRequest.SerializeToString,
+            siyu_dot_touch_dot_v1_dot_touch__service__pb2.LiftFreezeResponse.FromString,
             options,
             channel_credentials,
             insecure,

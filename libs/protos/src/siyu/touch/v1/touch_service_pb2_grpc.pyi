@@ -67,6 +67,10 @@ class TouchServiceStub:
     """Gives a person's unread in-app messages, oldest first; pulling does not take them away."""
     RecordReceipts: _grpc.UnaryUnaryMultiCallable[_touch_service_pb2.RecordReceiptsRequest, _touch_service_pb2.RecordReceiptsResponse]
     """Reports what became of messages: delivered, read, clicked or failed. Repeats and late reports never move a send backwards."""
+    GetFreeze: _grpc.UnaryUnaryMultiCallable[_touch_service_pb2.GetFreezeRequest, _touch_service_pb2.GetFreezeResponse]
+    """Tells whether dispatch stands still since a restore of the database."""
+    LiftFreeze: _grpc.UnaryUnaryMultiCallable[_touch_service_pb2.LiftFreezeRequest, _touch_service_pb2.LiftFreezeResponse]
+    """Lets dispatch go on after a restore, once what providers sent since the backup was reported as receipts."""
     GetEffectReport: _grpc.UnaryUnaryMultiCallable[_touch_service_pb2.GetEffectReportRequest, _touch_service_pb2.GetEffectReportResponse]
     """Compares those who were touched with those held out."""
 
@@ -109,6 +113,10 @@ class TouchServiceAsyncStub(TouchServiceStub):
     """Gives a person's unread in-app messages, oldest first; pulling does not take them away."""
     RecordReceipts: _aio.UnaryUnaryMultiCallable[_touch_service_pb2.RecordReceiptsRequest, _touch_service_pb2.RecordReceiptsResponse]  # type: ignore[assignment]
     """Reports what became of messages: delivered, read, clicked or failed. Repeats and late reports never move a send backwards."""
+    GetFreeze: _aio.UnaryUnaryMultiCallable[_touch_service_pb2.GetFreezeRequest, _touch_service_pb2.GetFreezeResponse]  # type: ignore[assignment]
+    """Tells whether dispatch stands still since a restore of the database."""
+    LiftFreeze: _aio.UnaryUnaryMultiCallable[_touch_service_pb2.LiftFreezeRequest, _touch_service_pb2.LiftFreezeResponse]  # type: ignore[assignment]
+    """Lets dispatch go on after a restore, once what providers sent since the backup was reported as receipts."""
     GetEffectReport: _aio.UnaryUnaryMultiCallable[_touch_service_pb2.GetEffectReportRequest, _touch_service_pb2.GetEffectReportResponse]  # type: ignore[assignment]
     """Compares those who were touched with those held out."""
 
@@ -250,6 +258,22 @@ class TouchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_touch_service_pb2.RecordReceiptsResponse, _abc.Awaitable[_touch_service_pb2.RecordReceiptsResponse]]:
         """Reports what became of messages: delivered, read, clicked or failed. Repeats and late reports never move a send backwards."""
+
+    @_abc_1.abstractmethod
+    def GetFreeze(
+        self,
+        request: _touch_service_pb2.GetFreezeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_touch_service_pb2.GetFreezeResponse, _abc.Awaitable[_touch_service_pb2.GetFreezeResponse]]:
+        """Tells whether dispatch stands still since a restore of the database."""
+
+    @_abc_1.abstractmethod
+    def LiftFreeze(
+        self,
+        request: _touch_service_pb2.LiftFreezeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_touch_service_pb2.LiftFreezeResponse, _abc.Awaitable[_touch_service_pb2.LiftFreezeResponse]]:
+        """Lets dispatch go on after a restore, once what providers sent since the backup was reported as receipts."""
 
     @_abc_1.abstractmethod
     def GetEffectReport(

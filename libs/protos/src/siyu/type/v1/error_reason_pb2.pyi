@@ -35,7 +35,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROJECT_FORBIDDEN: _ErrorReason.ValueType  # 5
     """PERMISSION_DENIED: the caller's token does not cover the project. Metadata: project_id."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 6
-    """RESOURCE_EXHAUSTED with RetryInfo: a bounded queue is full. Metadata: limit."""
+    """RESOURCE_EXHAUSTED with RetryInfo: a bounded queue is full, or the service has more to do than it can and refuses calls by priority. Metadata: limit."""
     ERROR_REASON_DEPENDENCY_DOWN: _ErrorReason.ValueType  # 7
     """UNAVAILABLE: a store or a peer cannot be reached. Metadata: dependency."""
     ERROR_REASON_NOT_FRESH: _ErrorReason.ValueType  # 8
@@ -52,6 +52,46 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DATA_LOSS: an encrypted value was altered, or its key is not known. Metadata: key_id if known."""
     ERROR_REASON_CHANGES_EXPIRED: _ErrorReason.ValueType  # 14
     """FAILED_PRECONDITION: changes after the sequence are no longer kept; read the present state instead. Metadata: after_sequence."""
+    ERROR_REASON_STREAM_PROMISE_BROKEN: _ErrorReason.ValueType  # 15
+    """UNAVAILABLE: the stream server promises less than SIYU_STREAM_DURABILITY asks for, so nothing is taken in. Metadata: wanted, problem."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 16
+    """RESOURCE_EXHAUSTED with RetryInfo (HTTP 429 with Retry-After): the project's rate is used up. Metadata: limit, one of requests, bytes, events."""
+    ERROR_REASON_PROJECT_BUSY: _ErrorReason.ValueType  # 17
+    """RESOURCE_EXHAUSTED with RetryInfo (HTTP 429 with Retry-After): the project has too many requests under way or waiting; other projects are served. Metadata: limit."""
+    ERROR_REASON_DATABASE_DOWN: _ErrorReason.ValueType  # 18
+    """UNAVAILABLE: the service's database cannot be reached, or does not answer in time. Metadata: sqlstate if the database said one."""
+    ERROR_REASON_DATABASE_BUSY: _ErrorReason.ValueType  # 19
+    """RESOURCE_EXHAUSTED with RetryInfo: every connection to the database is in use."""
+    ERROR_REASON_DATABASE_CONFLICT: _ErrorReason.ValueType  # 20
+    """ABORTED: a concurrent transaction won; send it again. Metadata: sqlstate."""
+    ERROR_REASON_STREAM_DOWN: _ErrorReason.ValueType  # 21
+    """UNAVAILABLE: the stream server cannot be reached, or cannot serve now."""
+    ERROR_REASON_STREAM_BUSY: _ErrorReason.ValueType  # 22
+    """RESOURCE_EXHAUSTED with RetryInfo: too many appends to the stream are waiting."""
+    ERROR_REASON_STREAM_FULL: _ErrorReason.ValueType  # 23
+    """RESOURCE_EXHAUSTED with RetryInfo: the stream server is out of memory."""
+    ERROR_REASON_STREAM_CLOSING: _ErrorReason.ValueType  # 24
+    """UNAVAILABLE: the process is stopping and appends nothing more; another one takes it."""
+    ERROR_REASON_STREAM_NOT_REPLICATED: _ErrorReason.ValueType  # 25
+    """UNAVAILABLE: fewer replicas of the stream server confirmed an append than SIYU_STREAM_DURABILITY asks for; sending it again is safe. Metadata: wanted, got."""
+    ERROR_REASON_STREAM_DIVERGED: _ErrorReason.ValueType  # 26
+    """DATA_LOSS: the stream holds another payload under a number that a feed has given; a person has to look. Metadata: topic, sequence."""
+    ERROR_REASON_STREAM_AHEAD_OF_OUTBOX: _ErrorReason.ValueType  # 27
+    """DATA_LOSS: the stream holds numbers that the feed's database never gave, as after a restore of the database; a person has to look. Metadata: topic, tail, sequence."""
+    ERROR_REASON_OUTBOX_BEHIND: _ErrorReason.ValueType  # 28
+    """DEADLINE_EXCEEDED: the change is stored but has no number in the feed yet."""
+    ERROR_REASON_FEED_GAP: _ErrorReason.ValueType  # 29
+    """DATA_LOSS: a feed lacks entries and its owner does not have them; a person has to look. Metadata: topic, after, before."""
+    ERROR_REASON_POSITION_MOVED: _ErrorReason.ValueType  # 30
+    """DATA_LOSS: a reader's position was moved by another reader; a person has to look. Metadata: reader, topic."""
+    ERROR_REASON_TRIMMED_BEYOND_POSITION: _ErrorReason.ValueType  # 31
+    """DATA_LOSS: the stream does not hold any more what comes after a reader's position, as after a restore of its database; a person has to look. Metadata: reader, position, floor."""
+    ERROR_REASON_NO_CALLER: _ErrorReason.ValueType  # 32
+    """UNAUTHENTICATED: an operation that needs a caller was asked for outside of a call; a fault of ours."""
+    ERROR_REASON_IDENTIFIER_REFUSED: _ErrorReason.ValueType  # 33
+    """INVALID_ARGUMENT: identity gives an identifier no number, so a dead letter about it cannot be replayed; mend it or give it up."""
+    ERROR_REASON_LEASE_MOVED: _ErrorReason.ValueType  # 34
+    """ABORTED: another process wrote a lease of the cluster first, or deleted it; whoever wants it asks again. Metadata: lease if known."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons common to all services."""
@@ -69,7 +109,7 @@ ERROR_REASON_PERMISSION_MISSING: ErrorReason.ValueType  # 4
 ERROR_REASON_PROJECT_FORBIDDEN: ErrorReason.ValueType  # 5
 """PERMISSION_DENIED: the caller's token does not cover the project. Metadata: project_id."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 6
-"""RESOURCE_EXHAUSTED with RetryInfo: a bounded queue is full. Metadata: limit."""
+"""RESOURCE_EXHAUSTED with RetryInfo: a bounded queue is full, or the service has more to do than it can and refuses calls by priority. Metadata: limit."""
 ERROR_REASON_DEPENDENCY_DOWN: ErrorReason.ValueType  # 7
 """UNAVAILABLE: a store or a peer cannot be reached. Metadata: dependency."""
 ERROR_REASON_NOT_FRESH: ErrorReason.ValueType  # 8
@@ -86,4 +126,44 @@ ERROR_REASON_CIPHERTEXT_UNREADABLE: ErrorReason.ValueType  # 13
 """DATA_LOSS: an encrypted value was altered, or its key is not known. Metadata: key_id if known."""
 ERROR_REASON_CHANGES_EXPIRED: ErrorReason.ValueType  # 14
 """FAILED_PRECONDITION: changes after the sequence are no longer kept; read the present state instead. Metadata: after_sequence."""
+ERROR_REASON_STREAM_PROMISE_BROKEN: ErrorReason.ValueType  # 15
+"""UNAVAILABLE: the stream server promises less than SIYU_STREAM_DURABILITY asks for, so nothing is taken in. Metadata: wanted, problem."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 16
+"""RESOURCE_EXHAUSTED with RetryInfo (HTTP 429 with Retry-After): the project's rate is used up. Metadata: limit, one of requests, bytes, events."""
+ERROR_REASON_PROJECT_BUSY: ErrorReason.ValueType  # 17
+"""RESOURCE_EXHAUSTED with RetryInfo (HTTP 429 with Retry-After): the project has too many requests under way or waiting; other projects are served. Metadata: limit."""
+ERROR_REASON_DATABASE_DOWN: ErrorReason.ValueType  # 18
+"""UNAVAILABLE: the service's database cannot be reached, or does not answer in time. Metadata: sqlstate if the database said one."""
+ERROR_REASON_DATABASE_BUSY: ErrorReason.ValueType  # 19
+"""RESOURCE_EXHAUSTED with RetryInfo: every connection to the database is in use."""
+ERROR_REASON_DATABASE_CONFLICT: ErrorReason.ValueType  # 20
+"""ABORTED: a concurrent transaction won; send it again. Metadata: sqlstate."""
+ERROR_REASON_STREAM_DOWN: ErrorReason.ValueType  # 21
+"""UNAVAILABLE: the stream server cannot be reached, or cannot serve now."""
+ERROR_REASON_STREAM_BUSY: ErrorReason.ValueType  # 22
+"""RESOURCE_EXHAUSTED with RetryInfo: too many appends to the stream are waiting."""
+ERROR_REASON_STREAM_FULL: ErrorReason.ValueType  # 23
+"""RESOURCE_EXHAUSTED with RetryInfo: the stream server is out of memory."""
+ERROR_REASON_STREAM_CLOSING: ErrorReason.ValueType  # 24
+"""UNAVAILABLE: the process is stopping and appends nothing more; another one takes it."""
+ERROR_REASON_STREAM_NOT_REPLICATED: ErrorReason.ValueType  # 25
+"""UNAVAILABLE: fewer replicas of the stream server confirmed an append than SIYU_STREAM_DURABILITY asks for; sending it again is safe. Metadata: wanted, got."""
+ERROR_REASON_STREAM_DIVERGED: ErrorReason.ValueType  # 26
+"""DATA_LOSS: the stream holds another payload under a number that a feed has given; a person has to look. Metadata: topic, sequence."""
+ERROR_REASON_STREAM_AHEAD_OF_OUTBOX: ErrorReason.ValueType  # 27
+"""DATA_LOSS: the stream holds numbers that the feed's database never gave, as after a restore of the database; a person has to look. Metadata: topic, tail, sequence."""
+ERROR_REASON_OUTBOX_BEHIND: ErrorReason.ValueType  # 28
+"""DEADLINE_EXCEEDED: the change is stored but has no number in the feed yet."""
+ERROR_REASON_FEED_GAP: ErrorReason.ValueType  # 29
+"""DATA_LOSS: a feed lacks entries and its owner does not have them; a person has to look. Metadata: topic, after, before."""
+ERROR_REASON_POSITION_MOVED: ErrorReason.ValueType  # 30
+"""DATA_LOSS: a reader's position was moved by another reader; a person has to look. Metadata: reader, topic."""
+ERROR_REASON_TRIMMED_BEYOND_POSITION: ErrorReason.ValueType  # 31
+"""DATA_LOSS: the stream does not hold any more what comes after a reader's position, as after a restore of its database; a person has to look. Metadata: reader, position, floor."""
+ERROR_REASON_NO_CALLER: ErrorReason.ValueType  # 32
+"""UNAUTHENTICATED: an operation that needs a caller was asked for outside of a call; a fault of ours."""
+ERROR_REASON_IDENTIFIER_REFUSED: ErrorReason.ValueType  # 33
+"""INVALID_ARGUMENT: identity gives an identifier no number, so a dead letter about it cannot be replayed; mend it or give it up."""
+ERROR_REASON_LEASE_MOVED: ErrorReason.ValueType  # 34
+"""ABORTED: another process wrote a lease of the cluster first, or deleted it; whoever wants it asks again. Metadata: lease if known."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

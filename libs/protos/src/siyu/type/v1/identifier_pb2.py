@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from siyu.type.v1 import security_pb2 as siyu_dot_type_dot_v1_dot_security__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsiyu/type/v1/identifier.proto\x12\x0csiyu.type.v1\x1a\x1bsiyu/type/v1/security.proto\"E\n\nIdentifier\x12\x14\n\x04type\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12!\n\x05value\x18\x02 \x01(\tB\x12\xb2\xbb\x18\x0e\x08\x02\x10\x06\x1a\x08identity*\xc7\x01\n\rEvidenceClass\x12\x1e\n\x1a\x45VIDENCE_CLASS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VIDENCE_CLASS_STEWARD\x10\x01\x12\x1e\n\x1a\x45VIDENCE_CLASS_CORE_SYSTEM\x10\x02\x12 \n\x1c\x45VIDENCE_CLASS_AUTHENTICATED\x10\x03\x12\x1b\n\x17\x45VIDENCE_CLASS_PLATFORM\x10\x04\x12\x1b\n\x17\x45VIDENCE_CLASS_OBSERVED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsiyu/type/v1/identifier.proto\x12\x0csiyu.type.v1\x1a\x1bsiyu/type/v1/security.proto\"E\n\nIdentifier\x12\x14\n\x04type\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12!\n\x05value\x18\x02 \x01(\tB\x12\xb2\xbb\x18\x0e\x08\x02\x10\x06\x1a\x08identity*\xe4\x01\n\rEvidenceClass\x12\x1e\n\x1a\x45VIDENCE_CLASS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VIDENCE_CLASS_STEWARD\x10\x01\x12\x1e\n\x1a\x45VIDENCE_CLASS_CORE_SYSTEM\x10\x02\x12 \n\x1c\x45VIDENCE_CLASS_AUTHENTICATED\x10\x03\x12\x1b\n\x17\x45VIDENCE_CLASS_PLATFORM\x10\x04\x12\x1b\n\x17\x45VIDENCE_CLASS_OBSERVED\x10\x05\x12\x1b\n\x17\x45VIDENCE_CLASS_INFERRED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IDENTIFIER'].fields_by_name['value']._loaded_options = None
   _globals['_IDENTIFIER'].fields_by_name['value']._serialized_options = b'\262\273\030\016\010\002\020\006\032\010identity'
   _globals['_EVIDENCECLASS']._serialized_start=148
-  _globals['_EVIDENCECLASS']._serialized_end=347
+  _globals['_EVIDENCECLASS']._serialized_end=376
   _globals['_IDENTIFIER']._serialized_start=76
   _globals['_IDENTIFIER']._serialized_end=145
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,8 @@ class _EvidenceClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Evidenc
     """A platform's own mapping, such as unionid to openid."""
     EVIDENCE_CLASS_OBSERVED: _EvidenceClass.ValueType  # 5
     """Seen together on one event."""
+    EVIDENCE_CLASS_INFERRED: _EvidenceClass.ValueType  # 6
+    """Inferred by a model or a rule; it never links by itself, a person decides."""
 
 class EvidenceClass(_EvidenceClass, metaclass=_EvidenceClassEnumTypeWrapper):
     """Strength of the evidence that two identifiers belong to one person; the smaller, the stronger."""
@@ -51,6 +53,8 @@ EVIDENCE_CLASS_PLATFORM: EvidenceClass.ValueType  # 4
 """A platform's own mapping, such as unionid to openid."""
 EVIDENCE_CLASS_OBSERVED: EvidenceClass.ValueType  # 5
 """Seen together on one event."""
+EVIDENCE_CLASS_INFERRED: EvidenceClass.ValueType  # 6
+"""Inferred by a model or a rule; it never links by itself, a person decides."""
 Global___EvidenceClass: _TypeAlias = EvidenceClass  # noqa: Y015
 
 @_typing.final
@@ -62,7 +66,7 @@ class Identifier(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """Registered type: customer_no, id_doc, fund_account, mobile, unionid, external_userid, openid, email, device_id or anonymous_id."""
+    """Registered type: customer_no, ymt, id_doc, fund_account, mobile, unionid, external_userid, openid, email, device_id or anonymous_id."""
     value: _builtins.str
     """Value, 1 to 255 bytes; normalised by the type's rule at the door."""
     def __init__(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsiyu/type/v1/security.proto\x12\x0csiyu.type.v1\x1a google/protobuf/descriptor.proto\"e\n\x06\x41\x63\x63\x65ss\x12\x1a\n\npermission\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\'\n\x05\x61udit\x18\x02 \x01(\x0e\x32\x18.siyu.type.v1.AuditLevel\x12\x16\n\x06reveal\x18\x03 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"i\n\x04\x44\x61ta\x12&\n\x05\x63lass\x18\x01 \x01(\x0e\x32\x17.siyu.type.v1.DataClass\x12 \n\x04mask\x18\x02 \x01(\x0e\x32\x12.siyu.type.v1.Mask\x12\x17\n\x07purpose\x18\x03 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01*`\n\tDataClass\x12\x1a\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x12\x11\n\rDATA_CLASS_C1\x10\x01\x12\x11\n\rDATA_CLASS_C2\x10\x02\x12\x11\n\rDATA_CLASS_C3\x10\x03*|\n\x04Mask\x12\x14\n\x10MASK_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMASK_MOBILE\x10\x01\x12\x0e\n\nMASK_EMAIL\x10\x02\x12\r\n\tMASK_NAME\x10\x03\x12\r\n\tMASK_TAIL\x10\x04\x12\r\n\tMASK_FULL\x10\x05\x12\x10\n\x0cMASK_BY_TYPE\x10\x06*X\n\nAuditLevel\x12\x1b\n\x17\x41UDIT_LEVEL_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UDIT_LEVEL_WRITE\x10\x01\x12\x16\n\x12\x41UDIT_LEVEL_ALWAYS\x10\x02:F\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x14.siyu.type.v1.Access:A\n\x04\x64\x61ta\x12\x1d.google.protobuf.FieldOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x12.siyu.type.v1.Datab\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsiyu/type/v1/security.proto\x12\x0csiyu.type.v1\x1a google/protobuf/descriptor.proto\"\xa5\x01\n\x06\x41\x63\x63\x65ss\x12\x1a\n\npermission\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\'\n\x05\x61udit\x18\x02 \x01(\x0e\x32\x18.siyu.type.v1.AuditLevel\x12\x16\n\x06reveal\x18\x03 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12(\n\x08priority\x18\x04 \x01(\x0e\x32\x16.siyu.type.v1.Priority\x12\x14\n\x0c\x61ll_projects\x18\x05 \x01(\x08\"i\n\x04\x44\x61ta\x12&\n\x05\x63lass\x18\x01 \x01(\x0e\x32\x17.siyu.type.v1.DataClass\x12 \n\x04mask\x18\x02 \x01(\x0e\x32\x12.siyu.type.v1.Mask\x12\x17\n\x07purpose\x18\x03 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01*`\n\tDataClass\x12\x1a\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x12\x11\n\rDATA_CLASS_C1\x10\x01\x12\x11\n\rDATA_CLASS_C2\x10\x02\x12\x11\n\rDATA_CLASS_C3\x10\x03*|\n\x04Mask\x12\x14\n\x10MASK_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMASK_MOBILE\x10\x01\x12\x0e\n\nMASK_EMAIL\x10\x02\x12\r\n\tMASK_NAME\x10\x03\x12\r\n\tMASK_TAIL\x10\x04\x12\r\n\tMASK_FULL\x10\x05\x12\x10\n\x0cMASK_BY_TYPE\x10\x06*X\n\nAuditLevel\x12\x1b\n\x17\x41UDIT_LEVEL_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UDIT_LEVEL_WRITE\x10\x01\x12\x16\n\x12\x41UDIT_LEVEL_ALWAYS\x10\x02*J\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRIORITY_VITAL\x10\x01\x12\x10\n\x0cPRIORITY_LOW\x10\x02:F\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x14.siyu.type.v1.Access:A\n\x04\x64\x61ta\x12\x1d.google.protobuf.FieldOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x12.siyu.type.v1.Datab\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,14 +38,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESS'].fields_by_name['reveal']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_DATA'].fields_by_name['purpose']._loaded_options = None
   _globals['_DATA'].fields_by_name['purpose']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_DATACLASS']._serialized_start=289
-  _globals['_DATACLASS']._serialized_end=385
-  _globals['_MASK']._serialized_start=387
-  _globals['_MASK']._serialized_end=511
-  _globals['_AUDITLEVEL']._serialized_start=513
-  _globals['_AUDITLEVEL']._serialized_end=601
-  _globals['_ACCESS']._serialized_start=79
-  _globals['_ACCESS']._serialized_end=180
-  _globals['_DATA']._serialized_start=182
-  _globals['_DATA']._serialized_end=287
+  _globals['_DATACLASS']._serialized_start=354
+  _globals['_DATACLASS']._serialized_end=450
+  _globals['_MASK']._serialized_start=452
+  _globals['_MASK']._serialized_end=576
+  _globals['_AUDITLEVEL']._serialized_start=578
+  _globals['_AUDITLEVEL']._serialized_end=666
+  _globals['_PRIORITY']._serialized_start=668
+  _globals['_PRIORITY']._serialized_end=742
+  _globals['_ACCESS']._serialized_start=80
+  _globals['_ACCESS']._serialized_end=245
+  _globals['_DATA']._serialized_start=247
+  _globals['_DATA']._serialized_end=352
 # @@protoc_insertion_point(module_scope)

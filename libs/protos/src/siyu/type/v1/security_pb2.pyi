@@ -111,6 +111,30 @@ AUDIT_LEVEL_ALWAYS: AuditLevel.ValueType  # 2
 """One line for each call, reads included, because it reveals or decides something about persons."""
 Global___AuditLevel: _TypeAlias = AuditLevel  # noqa: Y015
 
+class _Priority:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
+    """Ordinary: short calls, and events."""
+    PRIORITY_VITAL: _Priority.ValueType  # 1
+    """Goes on under overload and is not rate limited: consents, receipts, facts of a send, stopping a campaign."""
+    PRIORITY_LOW: _Priority.ValueType  # 2
+    """Scans and bulk work; refused first under overload."""
+
+class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
+    """How much a call matters when a service cannot serve all. Each has places of its own."""
+
+PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
+"""Ordinary: short calls, and events."""
+PRIORITY_VITAL: Priority.ValueType  # 1
+"""Goes on under overload and is not rate limited: consents, receipts, facts of a send, stopping a campaign."""
+PRIORITY_LOW: Priority.ValueType  # 2
+"""Scans and bulk work; refused first under overload."""
+Global___Priority: _TypeAlias = Priority  # noqa: Y015
+
 @_typing.final
 class Access(_message.Message):
     """Who may call a method."""
@@ -120,22 +144,30 @@ class Access(_message.Message):
     PERMISSION_FIELD_NUMBER: _builtins.int
     AUDIT_FIELD_NUMBER: _builtins.int
     REVEAL_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    ALL_PROJECTS_FIELD_NUMBER: _builtins.int
     permission: _builtins.str
     """Permission that one of the caller's roles must hold, as `<service>.<verb>`."""
     audit: Global___AuditLevel.ValueType
     """What the audit log keeps of the call."""
     reveal: _builtins.str
     """Permission that shows C2 fields of the response unmasked; empty: they are always masked."""
+    priority: Global___Priority.ValueType
+    """What happens to the call when not all can be served."""
+    all_projects: _builtins.bool
+    """Whether `*` may stand for the project; only callers of all projects pass with it."""
     def __init__(
         self,
         *,
         permission: _builtins.str = ...,
         audit: Global___AuditLevel.ValueType = ...,
         reveal: _builtins.str = ...,
+        priority: Global___Priority.ValueType = ...,
+        all_projects: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "permission", b"permission", "reveal", b"reveal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_projects", b"all_projects", "audit", b"audit", "permission", b"permission", "priority", b"priority", "reveal", b"reveal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
