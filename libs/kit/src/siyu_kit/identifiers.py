@@ -6,6 +6,7 @@ normalises every identifier of every event, so this module is kept flat and free
 
 import re
 from collections.abc import Callable, Mapping
+from importlib import resources
 from types import MappingProxyType
 
 from siyu_kit.errors import InvalidInput
@@ -13,6 +14,7 @@ from siyu_kit.errors import InvalidInput
 RANKS: Mapping[str, int] = MappingProxyType(
     {
         "customer_no": 0,
+        "ymt": 1,
         "id_doc": 1,
         "fund_account": 2,
         "mobile": 3,
@@ -29,6 +31,7 @@ RANKS: Mapping[str, int] = MappingProxyType(
 MAX_PER_PERSON: Mapping[str, int] = MappingProxyType(
     {
         "customer_no": 1,
+        "ymt": 1,
         "id_doc": 1,
         "fund_account": 8,
         "mobile": 5,
@@ -45,22 +48,13 @@ MAX_PER_PERSON: Mapping[str, int] = MappingProxyType(
 MAX_LENGTH = 256
 """Longest value in characters after normalising."""
 
+_HERE = resources.files("siyu_kit")
+
 JUNK: frozenset[str] = frozenset(
-    {
-        # Placeholders of SDKs and template engines (the lists of PostHog and Segment).
-        "anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email",
-        "undefined", "true", "false", "[object object]", "nan", "none", "null", "nil", "nobody",
-        "unknown", "test", "default", "0", "-1", "n/a", "na", "-", "''", '""', "{}", "[]",
-        "(null)", "(none)", "user_id", "userid", "device_id", "deviceid", "anonymous_id",
-        # Hardware values that are shared by everybody who withholds them.
-        "00000000-0000-0000-0000-000000000000", "00000000000000000000000000000000",
-        "0000000000000000", "000000000000000", "02:00:00:00:00:00", "00:00:00:00:00:00",
-        "9774d56d682e549c",
-        # Numbers people type to get past a form.
-        "+8613800138000", "+8613800000000", "+8613000000000", "+8613812345678", "+8612345678901",
-        "+8613912345678", "test@test.com", "a@a.com", "123456", "12345678",
-    }
-)  # fmt: skip
+    line
+    for line in _HERE.joinpath("junk_values.txt").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+)
 """Values that say nothing about who somebody is, in normal form and lower case."""
 
 _SEPARATORS = str.maketrans("", "", " -()\u00a0\t")
@@ -100,18 +94,31 @@ def _as_is(value: str) -> str:
     return value
 
 
-_NORMALISERS: Mapping[str, Callable[[str], str]] = {
-    "customer_no": _as_is,
-    "id_doc": str.upper,
-    "fund_account": _as_is,
+NORMALISER_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "customer_no": "as_is",
+        "ymt": "as_is",
+        "id_doc": "upper",
+        "fund_account": "as_is",
+        "mobile": "mobile",
+        "unionid": "as_is",
+        "external_userid": "as_is",
+        "openid": "as_is",
+        "email": "email",
+        "device_id": "device",
+        "anonymous_id": "as_is",
+    }
+)
+"""Name of the rule by which values of each type are brought into their one form."""
+
+_RULES: Mapping[str, Callable[[str], str]] = {
+    "as_is": _as_is,
+    "upper": str.upper,
     "mobile": _mobile,
-    "unionid": _as_is,
-    "external_userid": _as_is,
-    "openid": _as_is,
     "email": _email,
-    "device_id": _device,
-    "anonymous_id": _as_is,
+    "device": _device,
 }
+_NORMALISERS = {name: _RULES[rule] for name, rule in NORMALISER_OF.items()}
 
 
 def normalise(identifier_type: str, value: str) -> str:
@@ -134,7 +141,11 @@ def normalise(identifier_type: str, value: str) -> str:
         raise _invalid(identifier_type, f"has no value, or more than {MAX_LENGTH} characters")
     if not stripped.isprintable() and _UNPRINTABLE.search(stripped) is not None:
         raise _invalid(identifier_type, "has control characters")
-    return normaliser(stripped)
+    normal = normaliser(stripped)
+    # The other case of a letter may be several letters; every service behind the door asks again.
+    if len(normal) > MAX_LENGTH:
+        raise _invalid(identifier_type, f"has more than {MAX_LENGTH} characters in normal form")
+    return normal
 
 
 def is_junk(identifier_type: str, value: str) -> bool:

@@ -15,6 +15,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from siyu_kit.scope import current_scope
 from siyu_kit.telemetry import current_trace
+from siyu_kit.tracebacks import safe_traceback, without_values
 
 REDACTED: Final = "***"
 _AUDIT: Final = "siyu.audit"
@@ -29,11 +30,16 @@ _FORBIDDEN: Final = frozenset(
 )  # fmt: skip
 _FORBIDDEN_ENDINGS: Final = ("token", "secret", "password", "_mobile", "_email", "_value", "_key")
 _ALLOWED: Final = frozenset({"send_key", "partition_key"})
+# Made here: digits of an id are no telephone.
+_OWN: Final = frozenset({"event", "level", "logger", "span_id", "timestamp", "trace_id"})
 
-# In text that others composed (foreign messages, tracebacks) the forms themselves are removed.
+_PLAIN_ID: Final = re.compile(r"[\x21-\x7e]{1,100}")
+
+# Wherever a caller's text may end, the forms themselves are removed.
 _PERSONAL: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:\+?86)?1[3-9]\d{9}(?!\d)"  # mobile
     r"|(?<!\d)\d{17}[\dXx](?!\d)"  # identity card
+    r"|(?<![0-9A-Za-z])\d{15,19}(?![0-9A-Za-z])"  # bank card, identity card of old
     r"|[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"  # e-mail
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JSON web token
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # credentials in a URL
@@ -70,14 +76,7 @@ def configure_logging(
 ) -> None:
     """Send every record of the process through one formatter to ``stream`` (default stderr)."""
     level = logging.getLevelNamesMapping()[config.log_level.upper()]
-    shared: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _surroundings(service),
-        structlog.processors.format_exc_info,
-        redact,
-    ]
+    shared = _shared(service)
     if config.log_format == "json":
         renderer: Processor = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
     else:
@@ -85,7 +84,7 @@ def configure_logging(
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, scrub_foreign],
+            foreign_pre_chain=foreign_chain(service),
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
@@ -102,6 +101,22 @@ def configure_logging(
     )
 
 
+def foreign_chain(service: str = "") -> list[Processor]:
+    """What a record of somebody else's code passes before it is written or sent anywhere."""
+    return [*_shared(service), scrub_foreign]
+
+
+def _shared(service: str) -> list[Processor]:
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _surroundings(service),
+        structlog.processors.ExceptionRenderer(safe_traceback),
+        redact,
+    ]
+
+
 def _surroundings(service: str) -> Processor:
     """Add service, trace and call to a line, read from the current scope."""
 
@@ -116,7 +131,7 @@ def _surroundings(service: str) -> Processor:
         if scope is not None:
             event.setdefault("method", scope.method)
             if scope.project:
-                event.setdefault("project_id", scope.project)
+                event.setdefault("project_id", plain_id(scope.project))
             if scope.caller is not None:
                 event.setdefault("caller", scope.caller.subject)
         return event
@@ -125,22 +140,33 @@ def _surroundings(service: str) -> Processor:
 
 
 def redact(_: Any, __: str, event: EventDict) -> EventDict:
-    """Replace the values of fields that may hold secrets or personal data."""
+    """Replace fields that may hold secrets or personal data, and personal forms in all others."""
     for key, value in event.items():
-        if _is_forbidden(key):
-            event[key] = REDACTED
-        elif isinstance(value, Mapping):
-            event[key] = {k: REDACTED if _is_forbidden(str(k)) else v for k, v in value.items()}
-        elif key == "exception" and isinstance(value, str):
-            event[key] = scrub(value)
+        if key not in _OWN:
+            event[key] = REDACTED if _is_forbidden(key) else _scrubbed(value)
     return event
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {k: REDACTED if _is_forbidden(str(k)) else _scrubbed(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_scrubbed(item) for item in value]
+    return value
 
 
 def scrub_foreign(_: Any, __: str, event: EventDict) -> EventDict:
-    """Remove personal forms from a message that somebody else's code composed."""
+    """Remove values and personal forms from a message that somebody else's code composed."""
     if isinstance(event.get("event"), str):
-        event["event"] = scrub(event["event"])
+        event["event"] = scrub(without_values(event["event"]))
     return event
+
+
+def plain_id(value: str) -> str:
+    """An id that a caller wrote, for logs and labels: a plain word, without personal forms."""
+    return scrub(value) if _PLAIN_ID.fullmatch(value) else REDACTED
 
 
 def scrub(text: str) -> str:

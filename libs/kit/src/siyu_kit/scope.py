@@ -9,14 +9,21 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from siyu_kit.limits.priority import Priority
+
 if TYPE_CHECKING:
+    from siyu_kit.audit.draft import Draft
     from siyu_kit.auth.caller import Caller
+    from siyu_kit.limits.place import Place
 
 
 class Scope:
     """The surroundings of one server call, or of one batch of a worker."""
 
-    __slots__ = ("caller", "deadline", "method", "project", "sampled", "span_id", "trace_id")
+    __slots__ = (
+        "audit", "caller", "deadline", "method", "place", "priority", "project", "sampled",
+        "span_id", "trace_id",
+    )  # fmt: skip
 
     def __init__(self, method: str, trace_id: int, span_id: int, *, sampled: bool) -> None:
         self.method = method
@@ -25,7 +32,12 @@ class Scope:
         self.span_id = span_id
         self.sampled = sampled
         self.project = ""
+        self.priority = Priority.ORDINARY
         self.caller: Caller | None = None
+        self.audit: Draft | None = None
+        """The record of an audited call, where the service keeps one."""
+        self.place: Place | None = None
+        """The slot of the message of a request stream that is being served."""
         self.deadline: float | None = None
         """``time.monotonic()`` at which the caller stops waiting."""
 

@@ -13,20 +13,28 @@ import json
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 import uvloop
 
+from siyu_kit.audit.trail import AuditTrail
 from siyu_kit.auth import TokenSource, TokenVerifier, token_source, token_verifier
 from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.config import CommonConfig, ConfigError, load
+from siyu_kit.limits.admission import Admission, AdmissionBounds
+from siyu_kit.limits.policy import LimitPolicy
+from siyu_kit.limits.settings import admission_of, policy_of
 from siyu_kit.log import configure_logging, get_logger
+from siyu_kit.log_export import export_logs
+from siyu_kit.metric_defs import SERVICE_READY, WORKERS_DOWN
 from siyu_kit.rpc.channel import KitChannel
 from siyu_kit.rpc.client import connect
 from siyu_kit.rpc.server import RpcServer, ServerLimits, Servicer
-from siyu_kit.rpc.tls import channel_credentials, server_credentials
+from siyu_kit.rpc.tls import certificates, server_credentials
 from siyu_kit.telemetry import Telemetry, configure_telemetry
+from siyu_kit.telemetry.page import metrics_page
+from siyu_kit.vitals import Probe, Reading, Vitals
 from siyu_kit.workers import Supervisor, Worker, unit_of_work
 
 __all__ = ["App", "Runtime", "Servicer", "run", "serve", "unit_of_work"]
@@ -72,8 +80,14 @@ class App:
     """Called last: close stores and channels."""
     ports: Callable[[], Mapping[str, int]] = _no_ports
     """Ports of other listeners, by name, for the port file (``{"http": 8080}``)."""
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    """Name -> what looks at a state for the metrics, see ``siyu_kit.vitals``."""
+    trail: AuditTrail | None = None
+    """The audit log, of a service that has a database."""
     limits: ServerLimits | None = None
     """Own limits of the gRPC server; ``max_concurrent_rpcs`` comes from the configuration."""
+    admission: Admission | None = None
+    """The way in, when another door shares it (``Runtime.admission``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +100,17 @@ class Runtime:
     verifier: TokenVerifier
     clock: Clock
     config: CommonConfig
+    policy: LimitPolicy = field(default_factory=LimitPolicy)
+    """What each project may have."""
+
+    def admission(self, bounds: AdmissionBounds | None = None) -> Admission:
+        """The way in of this process; a service with a second door makes it, else the kit does."""
+        own = bounds or AdmissionBounds()
+        return admission_of(self.config, self.policy, own, self.clock, self.telemetry.meter)
 
     def connect(self, target: str) -> KitChannel:
         """The channel of a peer, with this service's token, telemetry and certificates."""
-        credentials = channel_credentials(self.config)
-        return connect(target, self.tokens, self.telemetry, credentials=credentials)
+        return connect(target, self.tokens, self.telemetry, credentials=certificates(self.config))
 
 
 def run(name: str, config: type[C] | C, build: Callable[[C, Runtime], Awaitable[App]]) -> None:
@@ -107,9 +127,15 @@ def run(name: str, config: type[C] | C, build: Callable[[C, Runtime], Awaitable[
     except ConfigError as error:
         sys.stderr.write(f"siyu-{name}: {error}\n")
         sys.exit(2)
+    except _ServiceFailedError:
+        sys.exit(1)
     except Exception:
         logger.exception("service_failed")
         sys.exit(1)
+
+
+class _ServiceFailedError(Exception):
+    """The failure is in the log already, before the log's own way out was closed."""
 
 
 async def serve(
@@ -122,7 +148,14 @@ async def serve(
     """The running service; ends after SIGTERM, SIGINT or ``stop``."""
     stopping = stop or asyncio.Event()
     _stop_on_signals(stopping)
-    telemetry = configure_telemetry(name, config.otlp_endpoint)
+    telemetry = configure_telemetry(
+        name,
+        config.otlp_endpoint,
+        trace_ratio=config.trace_ratio,
+        interval_s=config.metrics_interval_s,
+        metric_reader=metrics_page(config.metrics_listen),
+    )
+    end_log_export = export_logs(telemetry.logger_provider)
     runtime = Runtime(
         name=name,
         telemetry=telemetry,
@@ -130,6 +163,7 @@ async def serve(
         verifier=token_verifier(config),
         clock=SystemClock(),
         config=config,
+        policy=policy_of(config),
     )
     try:
         app = await build(config, runtime)
@@ -138,9 +172,15 @@ async def serve(
             await _serve_app(app, config, runtime, stopping)
         finally:
             await app.aclose()
+    except ConfigError:
+        raise
+    except Exception as error:
+        logger.exception("service_failed")
+        raise _ServiceFailedError from error
     finally:
-        telemetry.shutdown(FLUSH_S)
         logger.info("service_stopped")
+        await asyncio.to_thread(telemetry.shutdown, FLUSH_S)
+        end_log_export()
 
 
 def _settle_memory() -> None:
@@ -153,23 +193,33 @@ def _settle_memory() -> None:
 async def _serve_app(
     app: App, config: CommonConfig, runtime: Runtime, stopping: asyncio.Event
 ) -> None:
+    limits = _limits(app, config)
+    admission = app.admission or runtime.admission(limits.admission)
     server = RpcServer(
         verifier=runtime.verifier,
         telemetry=runtime.telemetry,
-        limits=_limits(app, config),
+        limits=limits,
+        admission=admission,
         reflection=config.reflection,
+        trail=app.trail,
     )
     for servicer in app.servicers:
         server.add(servicer)
     port = await server.start(config.listen, server_credentials(config))
     supervisor = Supervisor(app.workers, runtime.telemetry)
+    if app.trail is not None:
+        supervisor.add("audit_head", app.trail.tell_head)
+    if runtime.telemetry.measuring:
+        supervisor.add("vitals", _vitals(app, config, runtime, server, supervisor).run)
     supervisor.start()
     readiness = asyncio.create_task(_watch_readiness(app, server, supervisor, config, port))
     ended = asyncio.create_task(stopping.wait())
+    watching = asyncio.create_task(admission.watch())
     try:
-        await asyncio.wait({readiness, ended}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({readiness, ended, watching}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         ended.cancel()
+        watching.cancel()
         readiness.cancel()
         logger.info("service_stopping")
         await asyncio.gather(
@@ -178,6 +228,19 @@ async def _serve_app(
         await supervisor.stop(WORKER_GRACE_S)
     if readiness.done() and not readiness.cancelled():
         readiness.result()  # it ends by failing alone, and then so does the service
+
+
+def _vitals(
+    app: App, config: CommonConfig, runtime: Runtime, server: RpcServer, supervisor: Supervisor
+) -> Vitals:
+    async def service() -> Sequence[Reading]:
+        return (
+            Reading(SERVICE_READY, int(server.ready)),
+            Reading(WORKERS_DOWN, len(supervisor.down)),
+        )
+
+    probes = {"service": service, **app.probes}
+    return Vitals(runtime.telemetry.meter, probes, config.metrics_interval_s)
 
 
 async def _watch_readiness(
@@ -222,13 +285,7 @@ def _write_ports(config: CommonConfig, ports: Mapping[str, int]) -> None:
 
 def _limits(app: App, config: CommonConfig) -> ServerLimits:
     own = app.limits or ServerLimits()
-    return ServerLimits(
-        max_concurrent_rpcs=config.max_concurrent_rpcs,
-        max_receive_bytes=own.max_receive_bytes,
-        default_deadline_s=own.default_deadline_s,
-        stream_deadline_s=own.stream_deadline_s,
-        max_connection_age_s=own.max_connection_age_s,
-    )
+    return replace(own, max_concurrent_rpcs=config.max_concurrent_rpcs)
 
 
 def _drain_delay_s(config: CommonConfig) -> float:

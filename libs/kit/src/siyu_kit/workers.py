@@ -74,6 +74,12 @@ async def unit_of_work() -> AsyncIterator[None]:
             supervised.task.cancel()
 
 
+def stopping() -> bool:
+    """Whether the worker that asks was told to stop: a long unit begins nothing new then."""
+    supervised = _CURRENT.get()
+    return supervised is not None and supervised.stopping
+
+
 class Supervisor:
     """Runs the workers of one service."""
 
@@ -90,6 +96,10 @@ class Supervisor:
     def down(self) -> list[str]:
         """Names of the workers that are down."""
         return [worker.name for worker in self._workers if not worker.up]
+
+    def add(self, name: str, worker: Worker) -> None:
+        """One more worker, before the start."""
+        self._workers.append(_Supervised(name, worker))
 
     def start(self) -> None:
         """Start every worker."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from siyu_kit.auth.roles import permissions_of
 from siyu_kit.errors import Unauthenticated
+from siyu_kit.projects import ALL_PROJECTS
 from siyu_kit.scope import current_scope
 
 
@@ -27,7 +28,7 @@ class Caller:
 
     def may_enter(self, project_id: str) -> bool:
         """Whether the token is for this project."""
-        return project_id in self.projects or "*" in self.projects
+        return project_id in self.projects or ALL_PROJECTS in self.projects
 
 
 def current_caller() -> Caller:

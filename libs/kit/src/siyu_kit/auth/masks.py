@@ -52,6 +52,7 @@ BY_MASK: Final[Mapping[int, Callable[[str], str]]] = {
 
 BY_TYPE: Final[Mapping[str, Callable[[str], str]]] = {
     "customer_no": mask_tail,
+    "ymt": mask_tail,
     "id_doc": mask_tail,
     "fund_account": mask_tail,
     "mobile": mask_mobile,

@@ -13,6 +13,7 @@ _ANALYST: Final = _READ | {"analytics.members", "segment.members", "profile.read
 
 _OPERATOR: Final = _ANALYST | {
     "analytics.audience",
+    "ops.read",
     "identity.read",
     "identity.resolve",
     "segment.write",
@@ -24,16 +25,27 @@ _OPERATOR: Final = _ANALYST | {
 
 _STEWARD: Final = frozenset(
     {
+        "identity.approve",
         "identity.link",
         "identity.read",
         "identity.resolve",
         "identity.reveal",
         "identity.steward",
+        "ops.read",
+        "ops.reveal",
+        "ops.steward",
         "profile.read",
         "profile.reveal",
         "profile.write",
+        "touch.release",
     }
 )
+
+_AUDITOR: Final = frozenset({"ops.audit"})
+"""Sees what others did and does nothing else: who administers does not audit themselves."""
+
+_KEEPER: Final = frozenset({"ops.keys"})
+"""Changes the keys of fields; sees no customer."""
 
 _SERVICE: Final = frozenset(
     {
@@ -45,6 +57,7 @@ _SERVICE: Final = frozenset(
         "identity.read",
         "identity.resolve",
         "identity.reveal",
+        "ops.feed",
         "profile.read",
         "profile.send_facts",
         "segment.members",
@@ -59,8 +72,10 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         "analyst": _ANALYST,
         "operator": _OPERATOR,
         "steward": _STEWARD,
+        "auditor": _AUDITOR,
+        "keeper": _KEEPER,
         "service": _SERVICE,
-        "admin": _INGEST | _OPERATOR | _STEWARD | _SERVICE,
+        "admin": _INGEST | _OPERATOR | _STEWARD | _AUDITOR | _KEEPER | _SERVICE,
     }
 )
 """Role -> permissions."""

@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
-from siyu_kit.auth.keys import read_public_keys, read_signing_key
+from siyu_kit.auth.keys import KeySet, key_id, read_key_set, read_signing_key
 from siyu_kit.auth.tokens import MAX_LIFETIME_S, TokenIssuer, TokenVerifier
 from siyu_kit.config import CommonConfig, ConfigError
+from siyu_kit.watched import Stamp, Watched, stamp
+
+T = TypeVar("T")
 
 _RECHECK_S: Final = 1.0
 
@@ -55,15 +59,14 @@ class FileTokens:
         self._path = path
         self._monotonic = monotonic
         self._token = ""
-        self._seen: tuple[int, int] = (0, 0)
+        self._seen: Stamp = ()
         self._check_at = float("-inf")
 
     def token(self) -> str:
         now = self._monotonic()
         if now >= self._check_at:
             self._check_at = now + _RECHECK_S
-            stat = self._path.stat()
-            seen = (stat.st_mtime_ns, stat.st_ino)
+            seen = stamp([self._path])
             if seen != self._seen:
                 self._token = self._path.read_text(encoding="ascii").strip()
                 self._seen = seen
@@ -85,23 +88,31 @@ def token_source(config: CommonConfig, service: str) -> TokenSource | None:
     if config.auth_token_file is not None:
         return FileTokens(config.auth_token_file)
     if config.auth_signing_key_file is not None:
-        key = read_signing_key(config.auth_signing_key_file)
-        issuer = TokenIssuer(key, issuer=config.auth_issuer)
+        issuer = TokenIssuer(
+            _watched(config.auth_signing_key_file, read_signing_key), issuer=config.auth_issuer
+        )
         return IssuedTokens(issuer, f"service:{service}", ["service"])
     return None
 
 
 def token_verifier(config: CommonConfig) -> TokenVerifier:
-    """The verifier of incoming tokens; ConfigError when no key is configured."""
+    """The verifier of incoming tokens, by the newest keys; ConfigError when none is configured."""
+    if config.auth_public_key_file is not None:
+        keys = _watched(config.auth_public_key_file, read_key_set)
+    elif config.auth_signing_key_file is not None:
+        keys = _watched(config.auth_signing_key_file, _own_key_set)
+    else:
+        raise ConfigError(["SIYU_AUTH_PUBLIC_KEY_FILE or SIYU_AUTH_SIGNING_KEY_FILE is required"])
+    return TokenVerifier(keys, issuer=config.auth_issuer)
+
+
+def _own_key_set(path: Path) -> KeySet:
+    key = read_signing_key(path).public_key()
+    return {key_id(key): key}
+
+
+def _watched(path: Path, read: Callable[[Path], T]) -> Callable[[], T]:
     try:
-        if config.auth_public_key_file is not None:
-            keys = read_public_keys(config.auth_public_key_file)
-        elif config.auth_signing_key_file is not None:
-            keys = [read_signing_key(config.auth_signing_key_file).public_key()]
-        else:
-            raise ConfigError(
-                ["SIYU_AUTH_PUBLIC_KEY_FILE or SIYU_AUTH_SIGNING_KEY_FILE is required"]
-            )
+        return Watched([path], partial(read, path), name=path.name).current
     except (OSError, ValueError) as error:
         raise ConfigError([f"token keys: {error}"]) from error
-    return TokenVerifier(keys, issuer=config.auth_issuer)

@@ -1,14 +1,14 @@
 """Short JSON web tokens, EdDSA over Ed25519 and nothing else."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from siyu_kit.auth.caller import Caller
-from siyu_kit.auth.keys import key_id
+from siyu_kit.auth.keys import KeySet, key_id
 from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.errors import Unauthenticated
 from siyu_kit.ids import new_id
@@ -34,12 +34,16 @@ class TokenIssuer:
     """Mints tokens; embedded installations have a local one."""
 
     def __init__(
-        self, key: Ed25519PrivateKey, *, issuer: str = LOCAL_ISSUER, clock: Clock | None = None
+        self,
+        key: Ed25519PrivateKey | Callable[[], Ed25519PrivateKey],
+        *,
+        issuer: str = LOCAL_ISSUER,
+        clock: Clock | None = None,
     ) -> None:
-        self._key = key
+        """``key`` may be what gives the newest one."""
+        self._signing = key if callable(key) else lambda: key
         self._issuer = issuer
         self._clock = clock or SystemClock()
-        self._header = {"kid": key_id(key.public_key())}
 
     def mint(
         self,
@@ -61,26 +65,37 @@ class TokenIssuer:
             "exp": now + lifetime_s,
             "jti": new_id(),
         }
-        return jwt.encode(claims, self._key, algorithm="EdDSA", headers=self._header)
+        key = self._signing()
+        return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": key_id(key.public_key())})
 
 
 class TokenVerifier:
-    """Checks tokens; a token once verified is remembered by its hash until it expires."""
+    """Checks tokens; a token once verified is remembered by its hash until it expires.
+
+    What is remembered is forgotten when the keys change: a key that was taken away is of no use at
+    once.
+    """
 
     def __init__(
         self,
-        keys: Sequence[Ed25519PublicKey],
+        keys: Sequence[Ed25519PublicKey] | Callable[[], KeySet],
         *,
         issuer: str = LOCAL_ISSUER,
         clock: Clock | None = None,
     ) -> None:
-        self._keys = {key_id(key): key for key in keys}
+        fixed = {} if callable(keys) else {key_id(key): key for key in keys}
+        self._newest = keys if callable(keys) else lambda: fixed
+        self._keys = self._newest()
         self._issuer = issuer
         self._clock = clock or SystemClock()
         self._verified: dict[bytes, tuple[int, Caller]] = {}
 
     def verify(self, token: str) -> Caller:
         """The caller the token speaks for; raises Unauthenticated (TOKEN_INVALID) with a cause."""
+        keys = self._newest()
+        if keys is not self._keys:
+            self._keys = keys
+            self._verified.clear()
         digest = hashlib.sha256(token.encode()).digest()
         known = self._verified.get(digest)
         if known is not None:

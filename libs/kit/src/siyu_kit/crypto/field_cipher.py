@@ -21,6 +21,14 @@ _NONCE: Final = 12
 _TAG: Final = 16
 
 
+def key_id_of(sealed: bytes) -> int:
+    """The id of the key that sealed a value; DataLoss for what is too short to say."""
+    if len(sealed) < _HEADER.size:
+        raise DataLoss("CIPHERTEXT_UNREADABLE", "encrypted value is too short")
+    key_id: int = _HEADER.unpack_from(sealed)[2]
+    return key_id
+
+
 class FieldCipher:
     """Encrypts with the current key and decrypts with any known one."""
 

@@ -11,12 +11,15 @@ from typing import Any, Final, Self
 
 import grpc
 from grpc import aio
+from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from siyu_kit.auth.source import TokenSource
 from siyu_kit.errors import DeadlineExceeded
+from siyu_kit.limits.priority import PRIORITY_KEY, Priority
 from siyu_kit.metric_defs import RPC_CLIENT_DURATION
 from siyu_kit.rpc import semconv
+from siyu_kit.rpc.renewal import RenewedChannel
 from siyu_kit.scope import current_scope
 from siyu_kit.telemetry import TRACEPARENT, Telemetry, format_traceparent, inject
 
@@ -40,42 +43,65 @@ def time_left_s(own_s: float | None, method: str) -> float | None:
     return remaining if own_s is None else min(own_s, remaining)
 
 
+def serves_vital() -> bool:
+    """Whether the call being served is VITAL: what it needs of others then is so too."""
+    scope = current_scope()
+    return scope is not None and scope.priority is Priority.VITAL
+
+
 class KitChannel(aio.Channel):
     """The channel of a peer."""
 
     def __init__(
-        self, channel: aio.Channel, tokens: TokenSource | None, telemetry: Telemetry
+        self,
+        channel: aio.Channel | RenewedChannel,
+        tokens: TokenSource | None,
+        telemetry: Telemetry,
     ) -> None:
-        self._channel = channel
+        self._renewed = (
+            channel if isinstance(channel, RenewedChannel) else RenewedChannel.fixed(channel)
+        )
         self.tokens = tokens
         self.observer = (
             _ClientObserver(telemetry) if telemetry.tracing or telemetry.meter_provider else None
         )
 
     def unary_unary(self, method: Any, *args: Any, **kwargs: Any) -> Any:
-        native = self._channel.unary_unary(method, *args, **kwargs)
-        return _Callable(native, method, self, default_timeout_s=DEFAULT_TIMEOUT_S)
+        return self._callable("unary_unary", method, args, kwargs, DEFAULT_TIMEOUT_S)
 
     def unary_stream(self, method: Any, *args: Any, **kwargs: Any) -> Any:
-        return _Callable(self._channel.unary_stream(method, *args, **kwargs), method, self)
+        return self._callable("unary_stream", method, args, kwargs)
 
     def stream_unary(self, method: Any, *args: Any, **kwargs: Any) -> Any:
-        return _Callable(self._channel.stream_unary(method, *args, **kwargs), method, self)
+        return self._callable("stream_unary", method, args, kwargs)
 
     def stream_stream(self, method: Any, *args: Any, **kwargs: Any) -> Any:
-        return _Callable(self._channel.stream_stream(method, *args, **kwargs), method, self)
+        return self._callable("stream_stream", method, args, kwargs)
+
+    def _callable(
+        self,
+        shape: str,
+        method: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        default_timeout_s: float | None = None,
+    ) -> Any:
+        def bind(channel: aio.Channel) -> Any:
+            return getattr(channel, shape)(method, *args, **kwargs)
+
+        return _Callable(self._renewed.bound(bind), method, self, default_timeout_s)
 
     async def close(self, grace: float | None = None) -> None:
-        await self._channel.close(grace)
+        await self._renewed.close(grace)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
-        return self._channel.get_state(try_to_connect)
+        return self._renewed.current().get_state(try_to_connect)
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        await self._channel.wait_for_state_change(last_observed_state)
+        await self._renewed.current().wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
-        await self._channel.channel_ready()
+        await self._renewed.current().channel_ready()
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,6 +138,8 @@ class _Callable:
         pairs: Pairs = [] if metadata is None else list(metadata)
         if self._channel.tokens is not None:
             pairs.append(("authorization", "Bearer " + self._channel.tokens.token()))
+        if serves_vital():
+            pairs.append((PRIORITY_KEY, Priority.VITAL))
         observer = self._channel.observer
         if observer is not None:
             return observer.observed(self, request, limit_s, pairs, kwargs)
@@ -173,7 +201,9 @@ class _ClientObserver:
     async def _end(self, call: Any, span: Span, attributes: dict[str, str], started: float) -> None:
         code: grpc.StatusCode = await call.code()
         self._duration.record(
-            time.monotonic() - started, {**attributes, semconv.STATUS_CODE: code.name}
+            time.monotonic() - started,
+            {**attributes, semconv.STATUS_CODE: code.name},
+            context=trace.set_span_in_context(span),  # this task has a context of its own
         )
         span.set_attribute(semconv.STATUS_CODE, code.name)
         if code is not grpc.StatusCode.OK:

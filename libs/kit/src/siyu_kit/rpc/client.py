@@ -13,9 +13,11 @@ from grpc import aio
 from siyu_kit.auth.source import TokenSource
 from siyu_kit.errors import DependencyDown
 from siyu_kit.rpc.channel import KitChannel
+from siyu_kit.rpc.renewal import RenewedChannel
 from siyu_kit.rpc.server import KEEPALIVE_TIME_MS
 from siyu_kit.rpc.service_config import service_config
 from siyu_kit.rpc.status import from_rpc_error
+from siyu_kit.rpc.tls import CertificateSource
 from siyu_kit.telemetry import Telemetry, active
 
 Q = TypeVar("Q")
@@ -30,7 +32,7 @@ def connect(
     tokens: TokenSource | None = None,
     telemetry: Telemetry | None = None,
     *,
-    credentials: grpc.ChannelCredentials | None = None,
+    credentials: grpc.ChannelCredentials | CertificateSource | None = None,
 ) -> KitChannel:
     """Open the channel of a peer.
 
@@ -38,7 +40,8 @@ def connect(
     balanced over the addresses that are ready.
     Make one per target and process, inside the running loop, and close it at the end. It connects
     when first used and reconnects within seconds. Every call gets the own token, the trace
-    context, and a deadline that fits into the one of the call being served.
+    context, and a deadline that fits into the one of the call being served. With a source of
+    certificates, calls go over a new connection once those have changed.
     """
     options: list[tuple[str, Any]] = [
         ("grpc.service_config", service_config(balanced=target.startswith(_BALANCED))),
@@ -46,14 +49,21 @@ def connect(
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # Whatever its name says: how long one attempt may take, handshakes included. A peer with
+        # much to do is slow to say hello, and an attempt given up too soon is a failed call.
+        ("grpc.min_reconnect_backoff_ms", 3_000),
         ("grpc.max_reconnect_backoff_ms", 3_000),
         ("grpc.max_receive_message_length", _MAX_RECEIVE),
     ]
+    channel: aio.Channel | RenewedChannel
     if credentials is None:
         channel = aio.insecure_channel(target, options)
-    else:
+    elif isinstance(credentials, grpc.ChannelCredentials):
         channel = aio.secure_channel(target, credentials, options)
+    else:
+        channel = RenewedChannel(
+            credentials, lambda found: aio.secure_channel(target, found.for_channel(), options)
+        )
     return KitChannel(channel, tokens, telemetry or active())
 
 

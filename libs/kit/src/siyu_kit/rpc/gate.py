@@ -1,11 +1,10 @@
 """Who may pass: the token, the method's permission and the project of each request."""
 
-from typing import Any
-
 from siyu_kit.auth.caller import Caller
 from siyu_kit.auth.policy import Access
 from siyu_kit.auth.tokens import TokenVerifier
-from siyu_kit.errors import InvalidInput, PermissionDenied, Unauthenticated
+from siyu_kit.errors import PermissionDenied, Unauthenticated
+from siyu_kit.projects import ALL_PROJECTS, check_project
 from siyu_kit.scope import Scope
 
 _BEARER = "Bearer "
@@ -16,7 +15,7 @@ class Gate:
 
     def __init__(self, access: Access, verifier: TokenVerifier) -> None:
         self._permission = access.permission
-        self._has_project = access.has_project
+        self._all_projects = access.all_projects
         self._verify = verifier.verify
 
     def authenticate(self, authorization: str | None, scope: Scope) -> Caller:
@@ -37,19 +36,16 @@ class Gate:
             )
         return caller
 
-    def admit(self, caller: Caller, request: Any, scope: Scope) -> None:
+    def admit(self, caller: Caller, project: str, scope: Scope) -> None:
         """Check the project of one request message, once while it stays the same."""
-        if not self._has_project:
-            return
-        project: str = request.project_id
         if project == scope.project and project:
             return
-        if not project:
-            raise InvalidInput("FIELD_INVALID", "project_id is required", field="project_id")
+        if project != ALL_PROJECTS or not self._all_projects:
+            check_project(project)
         if not caller.may_enter(project):
             raise PermissionDenied(
                 "PROJECT_FORBIDDEN",
                 "the caller's token does not cover the project",
-                project_id=project[:64],
+                project_id=project,
             )
         scope.project = project

@@ -12,8 +12,8 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, Status
 
 from siyu.type.v1 import security_pb2
 from siyu_kit.auth.policy import Access
-from siyu_kit.log import audit_logger
-from siyu_kit.metric_defs import RPC_SERVER_ACTIVE, RPC_SERVER_DURATION
+from siyu_kit.log import audit_logger, plain_id
+from siyu_kit.metric_defs import RPC_ERRORS, RPC_SERVER_ACTIVE, RPC_SERVER_DURATION
 from siyu_kit.rpc import semconv
 from siyu_kit.scope import Scope, enter_scope
 from siyu_kit.telemetry import (
@@ -44,9 +44,10 @@ class CallObserver:
     def __init__(self, access: Access, telemetry: Telemetry) -> None:
         self._method = access.method
         self._tracer = telemetry.tracer if telemetry.tracing else None
-        self._measured = telemetry.meter_provider is not None
+        self._measured = telemetry.measuring
         self._active = RPC_SERVER_ACTIVE.on(telemetry.meter)
         self._duration = RPC_SERVER_DURATION.on(telemetry.meter)
+        self._errors = RPC_ERRORS.on(telemetry.meter)
         base = {semconv.SYSTEM: semconv.GRPC, semconv.METHOD: access.method}
         self._attributes: Mapping[str, str] = base
         self._by_code = {code: {**base, semconv.STATUS_CODE: code.name} for code in grpc.StatusCode}
@@ -89,6 +90,9 @@ class CallObserver:
         if self._measured:
             self._active.add(-1, self._attributes)
             self._duration.record(time.monotonic() - record.started, self._by_code[code])
+            if code is not grpc.StatusCode.OK:
+                reason = record.reason or code.name
+                self._errors.add(1, {semconv.METHOD: self._method, "reason": reason})
         if record.span is not None:
             record.span.set_attribute(semconv.STATUS_CODE, code.name)
             if code in semconv.SERVER_ERRORS:
@@ -102,7 +106,9 @@ class CallObserver:
         """Keep the ids that the request names for the audit line."""
         if self._id_fields:
             record.ids = {
-                name: value for name in self._id_fields if (value := str(getattr(request, name)))
+                name: plain_id(value)
+                for name in self._id_fields
+                if (value := str(getattr(request, name)))
             }
 
 

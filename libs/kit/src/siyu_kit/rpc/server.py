@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from siyu_kit.audit.trail import AuditTrail
 from siyu_kit.auth.tokens import TokenVerifier
-from siyu_kit.rpc.handlers import MethodPipeline, wrapped
+from siyu_kit.health import LIVENESS, READINESS
+from siyu_kit.limits.admission import Admission, AdmissionBounds
+from siyu_kit.rpc.handlers import MethodPipeline, RequestReader, wrapped
 from siyu_kit.telemetry import DISABLED, Telemetry
 
-READINESS: Final = "readiness"
-LIVENESS: Final = "liveness"
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -29,14 +32,21 @@ class Servicer(NamedTuple):
 
     add: Callable[[Any, Any], None]
     implementation: Any
+    readers: Mapping[str, RequestReader] = MappingProxyType({})
+    """What makes the requests of a method, by its name; the message's own parser where none is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerLimits:
     """What one server takes on."""
 
-    max_concurrent_rpcs: int = 512
-    """Calls served at once, streams and health watches included; more are RESOURCE_EXHAUSTED."""
+    max_concurrent_rpcs: int = 1024
+    """Calls held at once, with those that wait, streams and health watches; gRPC refuses more.
+
+    The last resort: ``admission`` refuses before, with a reason and a time to come again.
+    """
+    admission: AdmissionBounds = field(default_factory=AdmissionBounds)
+    """How many of them are served at once, and how many wait."""
     max_receive_bytes: int = 4 * 1024 * 1024
     """Largest request message."""
     default_deadline_s: float = 30.0
@@ -56,13 +66,19 @@ class RpcServer:
         verifier: TokenVerifier,
         telemetry: Telemetry = DISABLED,
         limits: ServerLimits | None = None,
+        admission: Admission | None = None,
         reflection: bool = False,
+        trail: AuditTrail | None = None,
     ) -> None:
         self._verifier = verifier
+        self._trail = trail
         self._telemetry = telemetry
         self._limits = limits or ServerLimits()
+        self._admission = admission or Admission(bounds=self._limits.admission)
         self._reflection = reflection
         self._service_names: list[str] = []
+        self.ready = False
+        """What balancers and probes were told last."""
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             maximum_concurrent_rpcs=self._limits.max_concurrent_rpcs,
@@ -71,20 +87,36 @@ class RpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     def add(self, servicer: Servicer) -> None:
-        """Serve a servicer. Raises PolicyMissingError when a method declares no access rule."""
-        servicer.add(servicer.implementation, _Registrar(self._add_handlers))
+        """Serve a servicer.
+
+        Raises PolicyMissingError when a method declares no access rule, and TypeError for a reader
+        of a method that the service has not.
+        """
+        registrar = _Registrar(partial(self._add_handlers, servicer.readers))
+        servicer.add(servicer.implementation, registrar)
 
     def _add_handlers(
-        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+        self,
+        readers: Mapping[str, RequestReader],
+        service: str,
+        handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]],
     ) -> None:
-        served = {name: self._wrap(f"{service}/{name}", item) for name, item in handlers.items()}
+        if unknown := readers.keys() - handlers.keys():
+            raise TypeError(f"{service} has no method {min(unknown)} to read requests for")
+        served = {
+            name: self._wrap(f"{service}/{name}", item, readers.get(name))
+            for name, item in handlers.items()
+        }
         generic = grpc.method_handlers_generic_handler(service, served)
         self._server.add_generic_rpc_handlers((generic,))
         self._server.add_registered_method_handlers(service, served)
         self._service_names.append(service)
 
     def _wrap(
-        self, method: str, handler: grpc.RpcMethodHandler[Any, Any]
+        self,
+        method: str,
+        handler: grpc.RpcMethodHandler[Any, Any],
+        reader: RequestReader | None,
     ) -> grpc.RpcMethodHandler[Any, Any]:
         streaming = handler.request_streaming or handler.response_streaming
         limits = self._limits
@@ -93,7 +125,10 @@ class RpcServer:
             handler,
             verifier=self._verifier,
             telemetry=self._telemetry,
+            admission=self._admission,
             default_deadline_s=limits.stream_deadline_s if streaming else limits.default_deadline_s,
+            reader=reader,
+            trail=self._trail,
         )
         return wrapped(pipeline, handler)
 
@@ -113,6 +148,7 @@ class RpcServer:
 
     async def set_ready(self, *, ready: bool) -> None:
         """Tell balancers and probes whether calls are wanted."""
+        self.ready = ready
         state = _SERVING if ready else _NOT_SERVING
         await self._health.set(READINESS, state)
         await self._health.set("", state)

@@ -17,9 +17,11 @@ _RETRY: Final = {
     "initialBackoff": "0.05s",
     "maxBackoff": "1s",
     "backoffMultiplier": 3,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # Of the second a server tells when to come again, or that it is of no use (rpc.retries).
+    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
 }
-# A peer that fails for everybody is not asked three times as often.
+# The budget: each failure costs a token, each success gives a tenth back, and under half of them
+# nothing is repeated. A peer that fails for everybody is not asked three times as often.
 _THROTTLING: Final = {"maxTokens": 100, "tokenRatio": 0.1}
 
 

@@ -55,6 +55,8 @@ _CLASSES: Final[Mapping[int, type[DomainError]]] = {
 _BY_REASON: Final[Mapping[str, type[DomainError]]] = {
     "ETAG_STALE": errors.StaleEtag,
     "OVERLOADED": errors.TooBusy,
+    "RATE_LIMITED": errors.TooBusy,
+    "PROJECT_BUSY": errors.TooBusy,
 }
 """Reasons that tell a subclass from the class that shares its code."""
 
@@ -75,17 +77,18 @@ def grpc_code(code: int) -> grpc.StatusCode:
     return _GRPC_CODES.get(code, grpc.StatusCode.UNKNOWN)
 
 
-def to_status(error: BaseException, *, trace_id: str = "") -> status_pb2.Status:
+def to_status(error: BaseException, *, trace_id: str = "", **about: str) -> status_pb2.Status:
     """The status a client is sent: exactly one ErrorInfo, and what the class adds to it.
 
-    Anything that the table does not know leaves as "internal error" with the trace id only.
+    Anything that the table does not know leaves as "internal error" with the trace id, and what
+    ``about`` says of what was asked for.
     """
     code = code_of(error)
     if not isinstance(error, DomainError) or code == code_pb2.INTERNAL:
-        return _internal(trace_id)
+        return _internal(trace_id, about)
     message = error.message[:_LONGEST]
     status = status_pb2.Status(code=code, message=message)
-    metadata = {key: value[:_LONGEST] for key, value in error.metadata.items()}
+    metadata = {key: value[:_LONGEST] for key, value in (error.metadata | about).items()}
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=metadata)
     if isinstance(error, InvalidInput) and error.field:
         info.metadata["field"] = error.field
@@ -102,18 +105,18 @@ def to_status(error: BaseException, *, trace_id: str = "") -> status_pb2.Status:
     return status
 
 
-def _internal(trace_id: str) -> status_pb2.Status:
+def _internal(trace_id: str, about: Mapping[str, str]) -> status_pb2.Status:
     status = status_pb2.Status(code=code_pb2.INTERNAL, message="internal error")
-    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=ERROR_DOMAIN)
+    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=ERROR_DOMAIN, metadata=about)
     if trace_id:
         info.metadata["trace_id"] = trace_id
     status.details.add().Pack(info)
     return status
 
 
-def item_status(error: DomainError | None) -> status_pb2.Status:
-    """The status of one item of a batch: OK for None."""
-    return status_pb2.Status() if error is None else to_status(error)
+def item_status(error: DomainError | None, **about: str) -> status_pb2.Status:
+    """The status of one item of a batch: OK for None; ``about`` joins the metadata."""
+    return status_pb2.Status() if error is None else to_status(error, **about)
 
 
 def from_status(status: status_pb2.Status) -> DomainError:

@@ -6,13 +6,14 @@ from siyu_kit.clock import Clock
 from siyu_kit.concurrency import Backoff, run_together
 from siyu_kit.errors import DependencyDown
 from siyu_kit.log import get_logger
-from siyu_kit.sql.lease import Lease, LeaseLost, Leases
+from siyu_kit.sql.election import Election
+from siyu_kit.sql.lease import Lease, LeaseLost
 
 _log = get_logger(__name__)
 
 
 async def lead(
-    leases: Leases, name: str, work: Callable[[Lease], Awaitable[None]], clock: Clock
+    leases: Election, name: str, work: Callable[[Lease], Awaitable[None]], clock: Clock
 ) -> None:
     """Wait for the lease, run ``work`` while it is held, start over when it is lost.
 
@@ -44,7 +45,7 @@ class _Finished(Exception):
 
 
 async def _work_and_renew(
-    leases: Leases, held: Lease, work: Callable[[Lease], Awaitable[None]], clock: Clock
+    leases: Election, held: Lease, work: Callable[[Lease], Awaitable[None]], clock: Clock
 ) -> None:
     async def until_done() -> None:
         await work(held)
@@ -61,7 +62,7 @@ async def _work_and_renew(
         raise
 
 
-async def _renew_forever(leases: Leases, held: Lease, clock: Clock) -> None:
+async def _renew_forever(leases: Election, held: Lease, clock: Clock) -> None:
     renewed = clock.monotonic()
     while True:
         await clock.sleep(leases.ttl_s / 3)
@@ -75,7 +76,7 @@ async def _renew_forever(leases: Leases, held: Lease, clock: Clock) -> None:
                 raise LeaseLost(held.name) from None
 
 
-async def _release_quietly(leases: Leases, held: Lease) -> None:
+async def _release_quietly(leases: Election, held: Lease) -> None:
     try:
         await leases.release(held)
     except DependencyDown:

@@ -5,16 +5,37 @@ lease alone proves nothing: what counts is ``fence``, which runs inside the comm
 transaction and fails when the epoch has moved on. Expiry is judged by the database's clock.
 """
 
+import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from siyu_kit.errors import DependencyDown
+from siyu_kit.failpoints import failpoint
 from siyu_kit.sql.dialect import dialect_of, now_ms
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.tables import lease as table
 from siyu_kit.sql.upsert import upsert
+
+# An answer that takes a larger part of the lease's time comes too late to be of use; a busy
+# database gets a while in any case.
+_PATIENCE: Final = 0.6
+_LEAST_PATIENCE_S: Final = 2.0
+
+
+@asynccontextmanager
+async def in_time(ttl_s: float) -> AsyncIterator[None]:
+    """Let a keeper of leases that does not answer in time count as one that is down."""
+    try:
+        async with asyncio.timeout(max(ttl_s * _PATIENCE, _LEAST_PATIENCE_S)):
+            yield
+    except TimeoutError as error:
+        raise DependencyDown("DATABASE_DOWN", "database: no answer in time") from error
 
 
 class LeaseLost(Exception):
@@ -65,6 +86,10 @@ class Leases:
 
     async def acquire(self, name: str) -> Lease | None:
         """Take the lease if it is free; None while another holds it."""
+        async with in_time(self.ttl_s):
+            return await self._acquire(name)
+
+    async def _acquire(self, name: str) -> Lease | None:
         if not await self._is_free(name):
             return None
         async with self._database.transaction() as session:
@@ -82,15 +107,18 @@ class Leases:
                 .returning(table.c.epoch)
             )
             epoch = result.scalar()
+            failpoint("lease.before_acquire_commit")
         if epoch is None:
             return None
+        failpoint("lease.after_acquire")
         self._asked.add(name)
         return Lease(name, self._holder, epoch, self.ttl_s)
 
     async def renew(self, held: Lease) -> None:
         """Extend the lease by its whole time; raises ``LeaseLost``."""
-        async with self._database.transaction() as session:
+        async with in_time(self.ttl_s), self._database.transaction() as session:
             await fence(session, held)
+            failpoint("lease.before_renew_commit")
 
     async def release(self, held: Lease) -> None:
         """Let others have it at once; does nothing when it is lost already."""
@@ -100,6 +128,9 @@ class Leases:
                 .where(table.c.name == held.name, table.c.epoch == held.epoch)
                 .values(holder="", expires_ms=0)
             )
+
+    async def aclose(self) -> None:
+        """The database is closed by who opened it."""
 
     def _may_take(self, name: str) -> ColumnElement[bool]:
         expired = table.c.expires_ms <= now_ms(self._database.dialect)

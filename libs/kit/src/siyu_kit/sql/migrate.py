@@ -1,5 +1,8 @@
 """Schema migrations at start: alembic, inside asyncio, safe when several processes start at once.
 
+A database that a later version has migrated already is left as it is: a release keeps to what the
+one before it can read and write, so that it can be rolled out, and back, under load.
+
 A service's ``migrations/env.py`` is two lines::
 
     from siyu_kit.sql.migrate import run_env
@@ -8,21 +11,50 @@ A service's ``migrations/env.py`` is two lines::
 and its first migration calls ``create_kit_tables(op.get_bind())``.
 """
 
+import sys
 from pathlib import Path
 from typing import Final
 
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, insert, inspect, select, text
 
+from siyu_kit.crypto.chain import GENESIS
+from siyu_kit.failpoints import failpoint
+from siyu_kit.log import get_logger
 from siyu_kit.sql.dialect import Dialect
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.request_keys import request_key
 from siyu_kit.sql.sql_errors import connecting, surfaced
-from siyu_kit.sql.tables import dead_letter, feed, kit_metadata, lease, outbox, position
+from siyu_kit.sql.tables import (
+    AUDIT_HEAD,
+    audit,
+    audit_head,
+    data_key,
+    dead_letter,
+    dead_letter_change,
+    feed,
+    kit_metadata,
+    lease,
+    outbox,
+    position,
+    restore,
+)
 
 # Any fixed number will do: one lock a database, since a service owns its database alone.
 _ADVISORY_LOCK: Final = 7_103_552
+
+logger = get_logger(__name__)
+
+
+def migrations_of(service: str, module_file: str) -> Path:
+    """The folder of a service's steps: beside its sources, else where its wheel installs them."""
+    beside = Path(module_file).resolve().parents[2] / "migrations"
+    if beside.is_dir():
+        return beside
+    return Path(sys.prefix) / "share" / "siyu" / service / "migrations"
 
 
 async def upgrade(url: str, script_location: str | Path, revision: str = "head") -> None:
@@ -35,6 +67,10 @@ async def upgrade(url: str, script_location: str | Path, revision: str = "head")
     config.set_main_option("script_location", str(script_location).replace("%", "%%"))
 
     def migrate(connection: Connection) -> None:
+        ahead = _ahead(connection, config)
+        if ahead is not None:
+            logger.warning("schema_is_newer", revision=ahead)
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
@@ -48,10 +84,21 @@ async def upgrade(url: str, script_location: str | Path, revision: str = "head")
                     await connection.execute(
                         text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK}
                     )
+                failpoint("migration.start")
                 await connection.run_sync(migrate)
+                failpoint("migration.before_commit")
                 await connection.commit()
     finally:
         await database.aclose()
+
+
+def _ahead(connection: Connection, config: Config) -> str | None:
+    """The database's revision, when it is of a later version; revisions are numbered."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    head = ScriptDirectory.from_config(config).get_current_head()
+    if current is None or head is None or not (current.isdigit() and head.isdigit()):
+        return None
+    return current if int(current) > int(head) else None
 
 
 def run_env() -> None:
@@ -65,7 +112,15 @@ def run_env() -> None:
 
 
 def create_kit_tables(connection: Connection) -> None:
-    """Create the kit's tables (see ``tables``); those that exist are left alone."""
-    kit_metadata.create_all(
-        connection, tables=[lease, position, dead_letter, outbox, feed, request_key]
-    )
+    """Create the kit's tables (see ``tables``), and the columns that came later.
+
+    What exists is left alone, so that a later migration may call it again.
+    """
+    tables = [lease, position, dead_letter, dead_letter_change, outbox, feed, request_key]
+    kit_metadata.create_all(connection, tables=[*tables, audit, audit_head, data_key, restore])
+    if connection.execute(select(audit_head.c.id)).first() is None:
+        first = {"id": AUDIT_HEAD, "number": 0, "digest": GENESIS}
+        connection.execute(insert(audit_head), [first])
+    known = {column["name"] for column in inspect(connection).get_columns(dead_letter.name)}
+    if "discarded_ms" not in known:
+        connection.execute(text(f"ALTER TABLE {dead_letter.name} ADD COLUMN discarded_ms BIGINT"))

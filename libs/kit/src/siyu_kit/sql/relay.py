@@ -14,8 +14,10 @@ from typing import Final
 from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.concurrency import Backoff, run_together, wait_for_event
 from siyu_kit.errors import Conflict, DataLoss, DeadlineExceeded, DependencyDown, QuotaExceeded
+from siyu_kit.failpoints import failpoint
 from siyu_kit.log import get_logger
 from siyu_kit.sql import feed
+from siyu_kit.sql.election import Election
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.feed import Feed, FeedHead, FeedRow
 from siyu_kit.sql.leader import lead
@@ -47,7 +49,7 @@ class OutboxRelay:
         topic: str,
         outbox: Outbox,
         partition: int = 0,
-        leases: Leases | None = None,
+        leases: Election | None = None,
         batch: int = 500,
         poll_s: float = 0.25,
         tidy_s: float = 30.0,
@@ -58,7 +60,7 @@ class OutboxRelay:
         self._publisher = publisher
         self._feed = Feed(topic, partition)
         self._outbox = outbox
-        self._leases = leases or Leases(database)
+        self._leases: Election = leases or Leases(database)
         self._batch = batch
         self._poll_s = poll_s
         self._tidy_s = tidy_s
@@ -143,6 +145,8 @@ class OutboxRelay:
         async with self._database.transaction() as session:
             await feed.assign(session, self._feed, self._batch)
             await fence(session, held)
+            failpoint("relay.before_assign_commit")
+        failpoint("relay.after_assign")
         numbered, self._numbered = self._numbered, asyncio.Event()
         numbered.set()
         return True
@@ -156,9 +160,13 @@ class OutboxRelay:
         if not rows:
             return False
         await self._publisher.publish(self._feed, rows)
+        failpoint("relay.after_publish")
+        if rows[-1].sequence < head.published:
+            self._look_again = 0.0  # a lost end is being put back: go on at once
         async with self._database.transaction() as session:
             await feed.mark_published(session, self._feed, rows[-1].sequence)
             await fence(session, held)
+            failpoint("relay.before_mark_commit")
         return True
 
     async def _delivered(self) -> int:
@@ -180,6 +188,7 @@ class OutboxRelay:
             _log.warning(
                 "stream_lost_entries", topic=self._feed.topic, tail=tail, published=head.published
             )
+            failpoint("relay.rebuilding")
         return min(tail, head.published)
 
     async def _tidy(self, held: Lease) -> bool:

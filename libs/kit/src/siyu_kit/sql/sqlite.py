@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 Begin = Literal["IMMEDIATE", "DEFERRED"]
 
 _WAL_ATTEMPTS: Final = 100
+_LOOK_EVERY: Final = 50_000
+"""Steps of SQLite's machine between two looks whether anybody still waits: about a millisecond."""
 _PRAGMAS: Final = (
     # Other processes (a migration, a backup) may hold the write lock for a moment.
     "PRAGMA busy_timeout = 10000",
@@ -28,11 +32,24 @@ _PRAGMAS: Final = (
 
 
 class _Connection(aiosqlite.Connection):
-    """Rolls back before it closes.
+    """Stops what runs and rolls back before it closes.
 
-    A cancelled statement ends its connection, and SQLite keeps a closed connection with an
-    unfinished cursor alive, write lock included, until the cursor is collected.
+    A cancelled statement ends its connection, whose thread would work on for nobody. And SQLite
+    keeps a closed connection with an unfinished cursor alive, write lock included, until the cursor
+    is collected.
     """
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
+        super().__init__(connector, iter_chunk_size)
+        self._left = threading.Event()
+
+    async def watch(self) -> None:
+        """Make statements end once their connection is given up.
+
+        SQLite's own ``interrupt`` would strike the rollback too while a cursor is unfinished. The
+        handler knows the event alone: a cycle would keep a dropped connection from being closed.
+        """
+        await self.set_progress_handler(self._left.is_set, _LOOK_EVERY)
 
     def stop(self) -> asyncio.Future[Any] | None:
         # Nobody waits: the loop may be closed before the thread has ended.
@@ -58,7 +75,13 @@ class _Connection(aiosqlite.Connection):
 
     def _roll_back(self) -> None:
         if self._connection is not None and self._running:
-            self._tx.put_nowait((None, self._connection.rollback))
+            self._left.set()
+            self._tx.put_nowait((None, partial(_forget_and_roll_back, self._connection)))
+
+
+def _forget_and_roll_back(connection: sqlite3.Connection) -> None:
+    connection.set_progress_handler(None, 0)
+    connection.rollback()
 
 
 def _open(database: str, **options: Any) -> aiosqlite.Connection:
@@ -90,11 +113,13 @@ def sqlite_engine(url: URL, begin: Begin, pool_size: int) -> AsyncEngine:
         url.set(drivername="sqlite+aiosqlite"),
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # its errors end in logs
         connect_args={"async_creator_fn": _open},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
+        connection.run_async(_Connection.watch)
         # The driver's own implicit BEGIN would start deferred transactions at the first write.
         connection.isolation_level = None
         _use_wal(connection)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from siyu_kit.failpoints import failpoint
 from siyu_kit.log import get_logger
 from siyu_kit.sql import positions
 from siyu_kit.sql.engine import Database
@@ -95,7 +96,10 @@ class TransactionalApply:
         async with self._database.transaction() as session:
             if wanted:
                 await self._handle(session, owned.partition, wanted)
+            failpoint("apply.after_handle")
             await self.commit_position(session, owned, entries[-1].id)
+            failpoint("apply.before_commit")
+        failpoint("apply.after_commit")
         owned.position = entries[-1].id
         self._limit.passed(len(entries))
 
@@ -112,6 +116,8 @@ class TransactionalApply:
                 message=message,
             )
             await self.commit_position(session, owned, entry.id)
+            failpoint("apply.bury_before_commit")
+        failpoint("apply.bury_after_commit")
         owned.position = entry.id
         self._limit.buried()
         self._on_dead_letter(reason)

@@ -2,7 +2,7 @@
 
 import asyncio
 import bisect
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +10,8 @@ from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.errors import DataLoss
 from siyu_kit.stream.port import (
     START,
+    Appended,
+    Cut,
     Durability,
     Entry,
     NewEntry,
@@ -45,6 +47,7 @@ class MemoryStreamStore:
         self._clock = clock or SystemClock()
         self._streams: defaultdict[tuple[str, int], _Stream] = defaultdict(_Stream)
         self._appended = asyncio.Condition()
+        self._counters: Counter[str] = Counter()
 
     async def promise(self) -> Promise:
         return Promise(Durability.VOLATILE, ("in-memory twin",))
@@ -63,6 +66,17 @@ class MemoryStreamStore:
             ids.append(join_id(*new_id))
         await self._wake()
         return ids
+
+    async def append_counted(
+        self, entries: Sequence[PlacedEntry], counts: Mapping[str, int]
+    ) -> Appended:
+        ids = await self.append_many(entries)
+        self._counters.update(counts)
+        return Appended(ids, {name: self._counters[name] for name in counts})
+
+    async def cut(self, topic: str, partitions: int) -> Cut:
+        tails = {partition: await self.tail(topic, partition) for partition in range(partitions)}
+        return Cut(dict(self._counters), tails)
 
     async def append_at(self, topic: str, partition: int, sequence: int, entry: NewEntry) -> bool:
         return await self.append_run(topic, partition, sequence, [entry]) == 1
@@ -111,6 +125,13 @@ class MemoryStreamStore:
     async def tail(self, topic: str, partition: int) -> str:
         return join_id(*self._streams[topic, partition].last)
 
+    async def holds(self, topic: str, partition: int, entry_id: str) -> bool:
+        return bool(await self.range(topic, partition, entry_id, entry_id, 1))
+
+    async def forward(self, topic: str, partition: int, entry_id: str) -> None:
+        stream = self._streams[topic, partition]
+        stream.last = max(stream.last, split_id(entry_id))
+
     async def length(self, topic: str, partition: int) -> int:
         return len(self._streams[topic, partition].ids)
 
@@ -147,6 +168,7 @@ class MemoryStreamStore:
     def lose(self, topic: str, partition: int) -> None:
         """Forget a stream, as a server does that lost its disk (for tests of recovery)."""
         del self._streams[topic, partition]
+        self._counters.clear()
 
     def _put(self, stream: _Stream, new_id: _Id, entry: NewEntry) -> None:
         stream.ids.append(new_id)
@@ -170,4 +192,6 @@ class MemoryStreamStore:
 
 
 def _entry(entry_id: _Id, new: NewEntry) -> Entry:
-    return Entry(join_id(*entry_id), new.payload, new.count, new.kinds, new.trace)
+    return Entry(
+        join_id(*entry_id), new.payload, new.count, new.kinds, new.trace, project_id=new.project_id
+    )

@@ -30,12 +30,16 @@ class InvalidMessage(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """What is appended: payload, number of messages in it, kind mask, W3C traceparent."""
+    """What is appended: payload, number of messages, kind mask, W3C traceparent, project.
+
+    ``project_id`` is that of all its messages; empty where an entry has no one project.
+    """
 
     payload: bytes
     count: int = 1
     kinds: int = 0
     trace: str | None = None
+    project_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Entry:
     kinds: int = 0
     trace: str | None = None
     damage: str = ""
+    project_id: str = ""
 
     @property
     def sequence(self) -> int:
@@ -64,11 +69,29 @@ class Entry:
         return split_id(self.id)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Ids of the entries in order, and what each counter that grew stands at now."""
+
+    ids: Sequence[str]
+    totals: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One moment of the server: all counters, and the last id of each partition."""
+
+    counters: Mapping[str, int]
+    tails: Mapping[int, str]
+
+
 class Durability(Enum):
     """What an OK of ``append`` is worth."""
 
     DURABLE = "durable"
-    """On disk before the reply."""
+    """On the server's disk before the reply."""
+    REPLICATED = "replicated"
+    """In the memory of the replicas that were asked for before the reply."""
     RELAXED = "relaxed"
     """Survives the process; a power loss may take the last second."""
     VOLATILE = "volatile"
@@ -100,6 +123,16 @@ class StreamStore(Protocol):
 
     async def append_many(self, entries: Sequence[PlacedEntry]) -> list[str]:
         """``append`` over several partitions in one round trip."""
+        ...
+
+    async def append_counted(
+        self, entries: Sequence[PlacedEntry], counts: Mapping[str, int]
+    ) -> Appended:
+        """Append and add to the counters of the ledger: both are there, or neither is."""
+        ...
+
+    async def cut(self, topic: str, partitions: int) -> Cut:
+        """Counters and ends of the topic, of one moment."""
         ...
 
     async def append_at(self, topic: str, partition: int, sequence: int, entry: NewEntry) -> bool:
@@ -142,6 +175,14 @@ class StreamStore(Protocol):
         """The last id ever given out, also when its entry is trimmed; ``START`` for none."""
         ...
 
+    async def holds(self, topic: str, partition: int, entry_id: str) -> bool:
+        """Whether an entry with this id is in the stream."""
+        ...
+
+    async def forward(self, topic: str, partition: int, entry_id: str) -> None:
+        """Make sure that ids given from now on are greater than this one."""
+        ...
+
     async def length(self, topic: str, partition: int) -> int:
         """Entries the stream holds now."""
         ...
@@ -165,8 +206,9 @@ class StreamStore(Protocol):
     async def trim(self, topic: str, partition: int) -> int:
         """Drop entries that every declared reader has committed; returns how many.
 
-        A declared reader that never reported holds everything. A topic without readers is left
-        as it is.
+        The last entry that all have committed stays: by it a reader sees that the stream still
+        is the one it read. A declared reader that never reported holds everything. A topic
+        without readers is left as it is.
         """
         ...
 

@@ -9,27 +9,32 @@ is applied twice.
 from collections.abc import Sequence
 from typing import Final
 
+from siyu_kit import semconv
 from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.concurrency import Backoff, run_together
-from siyu_kit.errors import DataLoss
+from siyu_kit.failpoints import failpoint
 from siyu_kit.log import get_logger
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.lease import LeaseLost, Leases
 from siyu_kit.stream.apply import Apply, Handle, TransactionalApply
 from siyu_kit.stream.dead_letter_limit import DeadLetterCap, DeadLetterLimit
 from siyu_kit.stream.gaps import Heal, check_healed, dense_prefix
+from siyu_kit.stream.guard import StreamGuard
+from siyu_kit.stream.history import History
 from siyu_kit.stream.ownership import Owned, Ownership
 from siyu_kit.stream.poison import TRANSIENT
-from siyu_kit.stream.port import START, Entry, StreamStore, is_before, join_id, split_id
+from siyu_kit.stream.port import Entry, StreamStore, join_id, split_id
 from siyu_kit.stream.reader_metrics import ReaderMetrics
+from siyu_kit.stream.reader_states import reader_states
 from siyu_kit.stream.topics import TOPICS
 from siyu_kit.stream.trimming import check_declared
 from siyu_kit.telemetry import active, span_from
+from siyu_kit.vitals import Reading
 
 _log = get_logger(__name__)
 
-MAX_LINKS: Final = 128
 _REPORT_S: Final = 1.0
+_REPORT_AGAIN_S: Final = 10.0
 _GAP_WAIT_S: Final = 0.5
 
 
@@ -37,7 +42,9 @@ class PartitionReader:
     """Reads ``topic`` as the declared reader ``name``.
 
     Give it a ``handle`` (see ``apply.Handle``), or with ``apply`` a way of its own to commit
-    batches, for a store that is not the database. ``heal`` closes gaps of a feed. ``run`` raises
+    batches, for a store that is not the database. ``limit`` is for a handler that writes dead
+    letters of its own. ``heal`` closes gaps of a feed, ``guard`` tells
+    when the server became another. ``run`` raises
     on what waiting cannot cure: ``DataLoss``, ``TooManyDeadLetters``, a handler's unknown error.
     """
 
@@ -53,11 +60,12 @@ class PartitionReader:
         kinds: int = 0,
         apply: Apply | None = None,
         heal: Heal | None = None,
+        guard: StreamGuard | None = None,
         leases: Leases | None = None,
         count: int = 200,
         max_bytes: int = 8_000_000,
         block_ms: int = 500,
-        dead_letter_cap: DeadLetterCap | None = None,
+        limit: DeadLetterLimit | None = None,
         clock: Clock | None = None,
     ) -> None:
         check_declared(topic, name)
@@ -72,7 +80,8 @@ class PartitionReader:
         self._leases = leases or Leases(database)
         self._ownership = Ownership(database, self._leases, name, topic, range(partitions))
         self._metrics = ReaderMetrics(active().meter, name, topic)
-        self._limit = DeadLetterLimit(self._clock, dead_letter_cap or DeadLetterCap())
+        self._history = History(stream, self._topic, name, self._metrics, self._clock, guard)
+        self.limit = limit or DeadLetterLimit(self._clock, DeadLetterCap())
         self._reported: dict[int, tuple[str, float]] = {}
         self._apply: Apply
         if apply is not None:
@@ -84,7 +93,7 @@ class PartitionReader:
                 topic,
                 handle,
                 kinds=kinds,
-                limit=self._limit,
+                limit=self.limit,
                 on_dead_letter=self._metrics.dead_letter,
             )
         else:
@@ -94,6 +103,12 @@ class PartitionReader:
     def positions(self) -> dict[int, str]:
         """The committed positions of the partitions held now."""
         return {partition: owned.position for partition, owned in self._ownership.owned.items()}
+
+    async def states(self) -> Sequence[Reading]:
+        """How far behind it is in the partitions held now; a probe of the service."""
+        return await reader_states(
+            self._stream, self._topic, self._name, self.positions, self._clock
+        )
 
     async def run(self) -> None:
         """Read for ever; a worker of the service. Leases are released on the way out."""
@@ -107,10 +122,15 @@ class PartitionReader:
         while True:
             try:
                 for taken in await self._ownership.refresh():
-                    await self._check_floor(taken)
                     await self._report(taken, force=True)
             except TRANSIENT as error:
-                _log.warning("ownership_not_refreshed", reader=self._name, reason=error.reason)
+                _log.warning(
+                    "ownership_not_refreshed",
+                    reader=self._name,
+                    topic=self._topic.name,
+                    reason=error.reason,
+                    detail=str(error),
+                )
                 await backoff.pause()
             else:
                 backoff.reset()
@@ -131,6 +151,9 @@ class PartitionReader:
 
     async def _read_once(self) -> None:
         owned = self._ownership.owned
+        for held in owned.values():
+            if await self._history.look(held):
+                await self._report(held, force=True)
         found = await self._stream.read(
             {partition: held.position for partition, held in owned.items()},
             self._topic.name,
@@ -152,15 +175,21 @@ class PartitionReader:
         if not entries:
             return
         started = self._clock.monotonic()
-        links = [entry.trace for entry in entries if entry.trace][:MAX_LINKS]
-        with span_from(f"process {self._topic.name}", links=links):
-            await self._apply(owned, entries)
         messages = sum(entry.count for entry in entries)
-        self._metrics.handled(messages, self._clock.monotonic() - started)
-        if not self._topic.feed:
-            # The server gave the id when it took the entry: milliseconds of its clock.
-            age_ms = self._clock.now_ms() - split_id(entries[-1].id)[0]
-            self._metrics.lag(max(0.0, age_ms / 1000))
+        with span_from(
+            f"process {self._topic.name}",
+            links=(entry.trace for entry in entries),
+            attributes=semconv.processing(self._topic.name, owned.partition, self._name, messages),
+        ):
+            failpoint("reader.before_apply")
+            await self._apply(owned, entries)
+            failpoint("reader.after_apply")
+            # Inside the span: a metric's exemplar names its trace.
+            self._metrics.handled(messages, self._clock.monotonic() - started)
+            if not self._topic.feed:
+                # The server gave the id when it took the entry: milliseconds of its clock.
+                age_ms = self._clock.now_ms() - split_id(entries[-1].id)[0]
+                self._metrics.lag(max(0.0, age_ms / 1000))
 
     async def _without_gap(self, owned: Owned, entries: Sequence[Entry]) -> Sequence[Entry]:
         dense = dense_prefix(entries, owned.position)
@@ -182,28 +211,13 @@ class PartitionReader:
         check_healed(healed, self._topic.name, after, before)
         return healed
 
-    async def _check_floor(self, taken: Owned) -> None:
-        """A position older than what is trimmed means lost events, unless the reader is new."""
-        floor = await self._stream.floor(self._topic.name, taken.partition)
-        high, low = split_id(taken.position)
-        if self._topic.feed or not is_before(join_id(high, low + 1), floor):
-            return
-        if taken.position == START:
-            _log.warning("reader_starts_late", reader=self._name, floor=floor)
-            return
-        raise DataLoss(
-            "TRIMMED_BEYOND_POSITION",
-            "entries after this reader's position are gone: was its database restored?",
-            reader=self._name,
-            position=taken.position,
-            floor=floor,
-        )
-
     async def _report(self, owned: Owned, *, force: bool = False) -> None:
         """Tell the stream what is committed, once a second at most."""
         position, at = self._reported.get(owned.partition, ("", float("-inf")))
         now = self._clock.monotonic()
-        if not force and (position == owned.position or now - at < _REPORT_S):
+        # Again after a while also without news: the server may have lost what it was told.
+        due_s = _REPORT_S if position != owned.position else _REPORT_AGAIN_S
+        if not force and now - at < due_s:
             return
         await self._stream.report_position(
             self._topic.name, owned.partition, self._name, owned.position

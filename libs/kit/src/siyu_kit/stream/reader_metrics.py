@@ -14,6 +14,7 @@ class ReaderMetrics:
         self._batch = metric_defs.STREAM_BATCH.on(meter)
         self._handle = metric_defs.STREAM_HANDLE.on(meter)
         self._dead_letters = metric_defs.STREAM_DEAD_LETTERS.on(meter)
+        self._put_back = metric_defs.STREAM_PUT_BACK.on(meter)
 
     def handled(self, messages: int, seconds: float) -> None:
         """A batch is committed."""
@@ -27,3 +28,7 @@ class ReaderMetrics:
     def dead_letter(self, reason: str) -> None:
         """An entry was given up."""
         self._dead_letters.add(1, self._labels | {"reason": reason})
+
+    def put_back(self) -> None:
+        """The stream turned out to be at an earlier state than it was read at."""
+        self._put_back.add(1, self._labels)

@@ -9,6 +9,7 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from siyu_kit.errors import DependencyDown, QuotaExceeded
 
 RETRY_AFTER_S: Final = 1.0
+_CLOSED: Final = "the handler is closed"
 
 # Replies that say "not now": loading, failing over, disk trouble, a script running, no replicas.
 _UNAVAILABLE: Final = (
@@ -35,6 +36,11 @@ def surfaced() -> Iterator[None]:
         yield
     except (RedisError, OSError) as error:
         raise translate(error) from error
+    except RuntimeError as error:
+        # What uvloop has for a write to a connection that was reset a moment ago.
+        if not str(error).endswith(_CLOSED):
+            raise
+        raise DependencyDown("STREAM_DOWN", "stream server: connection closed") from error
 
 
 def translated(reply: Any) -> Any:

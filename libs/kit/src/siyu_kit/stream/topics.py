@@ -52,3 +52,10 @@ def stream_key(topic: str, partition: int) -> str:
 def position_key(topic: str, partition: int) -> str:
     """The key of the hash in which readers report how far they are."""
     return f"siyu.position.{topic}.{partition}"
+
+
+PARTITIONS_KEY: Final = "siyu.partitions"
+"""The key of the number of partitions of ``events`` (``partitions``)."""
+
+LEDGER_KEY: Final = "siyu.ledger"
+"""The key of the hash with the counters of all doors (``ledger``)."""

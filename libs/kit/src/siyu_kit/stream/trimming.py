@@ -16,10 +16,10 @@ def check_declared(topic: str, reader: str) -> None:
 def trim_floor(topic: str, reported: Mapping[str, str]) -> str | None:
     """The lowest id to keep, or None to keep everything.
 
-    A position is the last entry a reader is done with, so what it still needs starts one above.
+    A position is the last entry a reader is done with. That entry is kept, though nobody needs
+    its content: a reader whose entry is gone knows that the stream was put back.
     """
     declared = TOPICS[topic].readers if topic in TOPICS else frozenset()
     if not declared or not declared <= reported.keys():
         return None
-    high, low = min(split_id(reported[reader]) for reader in declared)
-    return join_id(high, low + 1)
+    return join_id(*min(split_id(reported[reader]) for reader in declared))

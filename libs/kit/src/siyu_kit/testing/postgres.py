@@ -111,7 +111,7 @@ class PostgresServer:
 
 def _in_own_loop(run: Callable[[], Coroutine[object, object, None]]) -> None:
     """Fixtures may be set up while a test's loop runs, so another thread's loop is used."""
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:  # bounded: one task
         pool.submit(lambda: asyncio.run(run())).result()
 
 

@@ -47,6 +47,37 @@ class RedisServer:
         """Crash the server."""
         self._process.kill()
 
+    def lose_tail(self, size: int) -> None:
+        """Cut the end off the log of a server that is down: what a crash of the machine takes."""
+        logs = [
+            *self._directory.glob("appendonlydir/*.incr.aof"), *self._directory.glob("*.aof"),
+        ]  # fmt: skip
+        log = max(logs, key=lambda path: path.stat().st_mtime_ns)
+        with log.open("r+b") as file:
+            file.truncate(max(0, log.stat().st_size - size))
+
+    def configure(self, **settings: str) -> None:
+        """Change settings of the running server, not those it starts with."""
+        with redis.Redis.from_url(self.url) as client:
+            for name, value in settings.items():
+                client.config_set(name.replace("_", "-"), value)
+
+    def promote(self) -> None:
+        """Make a replica a primary for good, with what it has by now."""
+        self._settings.pop("replicaof", None)
+        with redis.Redis.from_url(self.url) as client:
+            client.replicaof("NO", "ONE")
+
+    def replicas(self) -> int:
+        """Replicas that are connected and in step."""
+        with redis.Redis.from_url(self.url) as client:
+            info = client.info("replication")
+        return sum(
+            value["state"] == "online"
+            for name, value in info.items()
+            if name.startswith("slave") and isinstance(value, dict)
+        )
+
     def clear(self) -> None:
         """Forget every key."""
         with redis.Redis.from_url(self.url) as client:

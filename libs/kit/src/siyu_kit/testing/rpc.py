@@ -8,7 +8,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from siyu_kit.audit.trail import AuditTrail
 from siyu_kit.auth import FixedToken, TokenIssuer, TokenVerifier
+from siyu_kit.limits.admission import Admission
 from siyu_kit.rpc.channel import KitChannel
 from siyu_kit.rpc.client import connect
 from siyu_kit.rpc.server import RpcServer, ServerLimits, Servicer
@@ -36,6 +38,7 @@ class ServedRpc:
     server: RpcServer
     target: str
     telemetry: Telemetry
+    admission: Admission
     channels: list[KitChannel]
 
     def channel(
@@ -58,21 +61,28 @@ class ServedRpc:
 
 @asynccontextmanager
 async def serve(
-    *servicers: Servicer, telemetry: Telemetry = DISABLED, limits: ServerLimits | None = None
+    *servicers: Servicer,
+    telemetry: Telemetry = DISABLED,
+    limits: ServerLimits | None = None,
+    admission: Admission | None = None,
+    trail: AuditTrail | None = None,
 ) -> AsyncIterator[ServedRpc]:
     """Serve the servicers until the block ends: everything real but the network.
 
     ``async with serve(Servicer(add_XServicer_to_server, impl)) as served:``
     ``    stub = XServiceStub(served.channel("analyst", projects=["demo"]))``
     """
-    server = RpcServer(verifier=VERIFIER, telemetry=telemetry, limits=limits)
+    admission = admission or Admission(bounds=(limits or ServerLimits()).admission)
+    server = RpcServer(
+        verifier=VERIFIER, telemetry=telemetry, limits=limits, admission=admission, trail=trail
+    )
     for servicer in servicers:
         server.add(servicer)
     with tempfile.TemporaryDirectory(prefix="siyu-rpc-") as directory:
         target = f"unix:{Path(directory) / 'grpc.sock'}"
         await server.start(target)
         await server.set_ready(ready=True)
-        served = ServedRpc(server, target, telemetry, [])
+        served = ServedRpc(server, target, telemetry, admission, [])
         try:
             yield served
         finally:

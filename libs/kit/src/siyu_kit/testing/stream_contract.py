@@ -144,24 +144,46 @@ class StreamContract:
         assert await stream.trim("events", 0) == 0
         await stream.report_position("events", 0, readers[0], ids[3])
         await stream.register_reader("events", 0, readers[0])
-        assert await stream.trim("events", 0) == 4
-        assert [entry.id for entry in await read_all(stream, "events", 0)] == ids[4:]
-        floor = await stream.floor("events", 0)
-        assert is_before(ids[3], floor)
-        assert not is_before(ids[4], floor)
+        assert await stream.trim("events", 0) == 3
+        assert [entry.id for entry in await read_all(stream, "events", 0)] == ids[3:]
+        assert await stream.floor("events", 0) == ids[3]
         assert await stream.reported("events", 0) == {
             reader: ids[3] if reader == readers[0] else ids[8] for reader in readers
         }
 
     async def test_trimming_never_forgets_the_last_id(self, stream: StreamStore) -> None:
-        """A stream trimmed to nothing goes on where it was."""
+        """A stream trimmed to its last entry goes on where it was."""
         await stream.append_run("identity", 0, 1, [NewEntry(b"a"), NewEntry(b"b")])
         for reader in ("analytics", "profile"):
             await stream.report_position("identity", 0, reader, "2-0")
-        assert await stream.trim("identity", 0) == 2
+        assert await stream.trim("identity", 0) == 1
         assert await stream.tail("identity", 0) == "2-0"
         assert not await stream.append_at("identity", 0, 2, NewEntry(b"b"))
         assert await stream.append_at("identity", 0, 3, NewEntry(b"c"))
+
+    async def test_entries_and_counters_are_one_step(self, stream: StreamStore) -> None:
+        """What is counted can be read, of one moment."""
+        entries = [PlacedEntry("events", n % 2, NewEntry(b"x", project_id="p")) for n in range(3)]
+        first = await stream.append_counted(entries, {"d:p:accepted": 3})
+        assert first.totals == {"d:p:accepted": 3}
+        alone = await stream.append_counted([], {"d:p:accepted": 1, "d:p:refused.X": 2})
+        assert (list(alone.ids), alone.totals) == ([], {"d:p:accepted": 4, "d:p:refused.X": 2})
+        cut = await stream.cut("events", 3)
+        assert cut.counters == {"d:p:accepted": 4, "d:p:refused.X": 2}
+        assert cut.tails == {0: first.ids[2], 1: first.ids[1], 2: START}
+        assert [e.project_id for e in await read_all(stream, "events", 0)] == ["p", "p"]
+
+    async def test_ids_can_be_made_to_go_on_above_one(self, stream: StreamStore) -> None:
+        """Of a stream that was lost, too; what stands there stays, and nothing goes back."""
+        far = f"{2**50}-7"
+        await stream.forward("events", 0, far)
+        await stream.forward("events", 0, "1-0")
+        assert await stream.tail("events", 0) == far
+        assert await read_all(stream, "events", 0) == []
+        [later] = await stream.append("events", 0, [NewEntry(b"a")])
+        assert is_before(far, later)
+        assert await stream.holds("events", 0, later)
+        assert not await stream.holds("events", 0, far)
 
     async def test_undeclared_readers_are_refused(self, stream: StreamStore) -> None:
         """Trimming would not wait for them."""

@@ -1,0 +1,1 @@
+"""What a Kubernetes cluster does for a service that runs in it."""
