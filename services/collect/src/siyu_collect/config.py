@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from siyu_kit import config_checks
 from siyu_kit.config import CommonConfig, setting
 
 
@@ -25,7 +26,7 @@ class CollectConfig(CommonConfig):
         "SIYU_COLLECT_HTTP_MAX_INFLATED_BYTES", default=16 << 20, doc="largest body uncompressed"
     )
     http_max_requests: int = setting(
-        "SIYU_COLLECT_HTTP_MAX_REQUESTS", default=256, doc="served at once; more are answered 429"
+        "SIYU_COLLECT_HTTP_MAX_REQUESTS", default=512, doc="served at once; more are answered 429"
     )
     http_body_timeout_s: float = setting(
         "SIYU_COLLECT_HTTP_BODY_TIMEOUT_S", default=15.0, doc="time for a body to arrive"
@@ -51,3 +52,7 @@ class CollectConfig(CommonConfig):
     trim_every_s: float = setting(
         "SIYU_COLLECT_TRIM_EVERY_S", default=5.0, doc="how often read entries are dropped"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        config_checks.address("SIYU_COLLECT_HTTP_LISTEN", self.http_listen)

@@ -16,6 +16,7 @@ BACKLOG_RETRY_S: Final = 5.0
 ASSUMED_ENTRY_BYTES: Final = 16_384
 """Size of an entry before any was appended by this process."""
 _SMOOTHING: Final = 0.02
+_FOR_OTHERS: Final = 4 / 3
 
 
 class Backpressure:
@@ -43,6 +44,7 @@ class Backpressure:
         self._look_every_s = look_every_s
         self._mean_bytes = float(ASSUMED_ENTRY_BYTES)
         self.in_flight = 0
+        self._held: dict[str, int] = {}  # projects with bytes in flight only
         self.backlogged = False
 
     def check(self) -> None:
@@ -56,12 +58,15 @@ class Backpressure:
             )
 
     @contextmanager
-    def holding(self, size: int) -> Iterator[None]:
+    def holding(self, size: int, project: str = "") -> Iterator[None]:
         """Account for bytes in flight. Raises TooBusy (OVERLOADED) when they would be too many.
 
-        A lone request is let in whatever its size, or it could never pass.
+        A lone request is let in whatever its size, or it could never pass. Projects that hold
+        nothing may go beyond the bound by a third: another one's flood must not shut them out.
         """
-        if self.in_flight and self.in_flight + size > self._max_in_flight:
+        own = self._held.get(project, 0)
+        bound = self._max_in_flight * (1 if own else _FOR_OTHERS)
+        if self.in_flight and self.in_flight + size > bound:
             raise TooBusy(
                 "OVERLOADED",
                 "too many bytes are in flight",
@@ -69,10 +74,16 @@ class Backpressure:
                 limit="in_flight_bytes",
             )
         self.in_flight += size
+        self._held[project] = own + size
         try:
             yield
         finally:
             self.in_flight -= size
+            left = self._held.get(project, 0) - size
+            if left:
+                self._held[project] = left
+            else:  # a batch may hold nothing at all, so it may be gone already
+                self._held.pop(project, None)
 
     def learn(self, entry_bytes: int) -> None:
         """Take the size of an appended entry into account."""

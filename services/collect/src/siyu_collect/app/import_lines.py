@@ -10,12 +10,15 @@ from typing import Final
 
 import orjson
 
-from siyu_collect.app.take_events import Outcome, TakeEvents, Total
+from siyu_collect.app.patience import patiently
+from siyu_collect.app.take_events import TakeEvents, Total
 from siyu_collect.domain.admission import Origin
 from siyu_collect.domain.records import invalid
-from siyu_collect.domain.sifting import Line, Refused
+from siyu_collect.domain.sifted import Refused
+from siyu_collect.domain.sifting import Line
 from siyu_kit.clock import Clock
-from siyu_kit.errors import InvalidInput, TooBusy
+from siyu_kit.errors import InvalidInput
+from siyu_kit.limits.place import aside
 
 RUN: Final = 1_000
 """Lines taken at a time."""
@@ -23,8 +26,6 @@ UNDER_WAY: Final = 8
 """Runs being appended at once."""
 MAX_LINE_BYTES: Final = 1 << 20
 SOURCE: Final = "import"
-PATIENCE_S: Final = 60.0
-"""How long an import waits for a door that is busy before it gives up."""
 
 
 class ImportLines:
@@ -46,7 +47,11 @@ class ImportLines:
         try:
             async with asyncio.TaskGroup() as group:
                 async for run in _runs(chunks):
-                    await slots.acquire()
+                    if slots.locked():
+                        async with aside():  # they may wait for the project's rate
+                            await slots.acquire()
+                    else:
+                        await slots.acquire()
                     task = group.create_task(self._append(project_id, run, line_number, total))
                     task.add_done_callback(lambda _: slots.release())
                     line_number += len(run)
@@ -59,22 +64,11 @@ class ImportLines:
         self, project_id: str, run: Sequence[bytes], first_line: int, total: Total
     ) -> None:
         origin = Origin(project_id, SOURCE, self._clock.now_ms(), history=True)
-        numbers = [number for number, line in enumerate(run) if line and not line.isspace()]
+        numbers = [number for number, line in enumerate(run) if not _is_blank(line)]
         lines = [_parsed(run[number]) for number in numbers]
-        outcome = await self._patiently(lines, origin)
+        outcome = await patiently(self._clock, lambda: self._take.lines(lines, origin))
         outcome.refused = [Refused(numbers[r.index], r.error) for r in outcome.refused]
         total.add(outcome, first_line)
-
-    async def _patiently(self, lines: Sequence[Line], origin: Origin) -> Outcome:
-        """A stream of lines can wait where a single request is told to come again."""
-        deadline = self._clock.monotonic() + PATIENCE_S
-        while True:
-            try:
-                return await self._take.lines(lines, origin)
-            except TooBusy as busy:
-                if self._clock.monotonic() >= deadline:
-                    raise
-                await self._clock.sleep(max(0.05, busy.retry_after_s))
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -82,7 +76,13 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
+def _is_blank(line: bytes) -> bool:
+    return len(line) <= MAX_LINE_BYTES and not line.strip()
+
+
 def _parsed(line: bytes) -> Line:
+    if len(line) > MAX_LINE_BYTES:
+        return InvalidInput("LINE_TOO_LONG", "the line is longer than 1 MiB", field="line")
     try:
         parsed: Line = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -91,13 +91,14 @@ def _parsed(line: bytes) -> Line:
 
 
 async def _runs(chunks: AsyncIterator[bytes]) -> AsyncIterator[Sequence[bytes]]:
-    """Whole lines, at most ``RUN`` at a time, in order."""
+    """Whole lines, at most ``RUN`` at a time, in order.
+
+    Of a line that is too long only so much is kept that it is seen to be.
+    """
     rest = b""
     async for chunk in chunks:
         lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
-        if len(rest) > MAX_LINE_BYTES:
-            raise InvalidInput("LINE_TOO_LONG", "a line is longer than 1 MiB", field="lines")
+        rest = lines.pop()[: MAX_LINE_BYTES + 1]
         for run in _cut(lines):
             yield run
     if rest:

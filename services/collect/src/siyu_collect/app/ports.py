@@ -1,6 +1,6 @@
 """What the use cases need of the world."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,16 +18,37 @@ class Batch:
 class EventLog(Protocol):
     """The durable, partitioned log that the accepted events go to."""
 
-    async def append(self, batches: Sequence[Batch], trace: str | None) -> None:
-        """Return when all batches are as durable as the log promises.
+    @property
+    def durability(self) -> str:
+        """What an append is worth: ``durable``, ``replicated`` or ``relaxed``."""
+        ...
 
-        Raises TooBusy when a bounded queue is full, and DependencyDown when the log cannot be
-        reached in time; then some batches may have been appended, and sending again is safe.
+    async def append(
+        self,
+        project_id: str,
+        batches: Sequence[Batch],
+        refused: Mapping[str, int],
+        trace: str | None,
+    ) -> None:
+        """Return when all batches are as durable as the log promises, and all is counted.
+
+        ``refused`` counts the project's records that were refused, by reason. Raises TooBusy when
+        a bounded queue is full, and DependencyDown when the log cannot be reached in time or does
+        not promise what is configured; then some batches may have been appended, and sending
+        again is safe.
         """
         ...
 
     async def entries(self) -> int:
         """Entries the log holds now, over all partitions."""
+        ...
+
+
+class Charge(Protocol):
+    """Takes a batch's events from its project's rate."""
+
+    def __call__(self, project_id: str, events: int) -> None:
+        """Raises TooBusy (RATE_LIMITED) with the time to wait; nothing is taken then."""
         ...
 
 

@@ -123,7 +123,8 @@ def _settle_ids(event: EventForm) -> list[Identifier]:
 
 
 def _settle_numbers(numbers: MutableMapping[str, float]) -> None:
-    for key in numbers:
+    # Of a list: setting a value moves it in the message's map, and a walk over that skips others.
+    for key in list(numbers):
         value = numbers[key]
         if not -MAX_NUMBER <= value <= MAX_NUMBER:  # also false for NaN
             raise _bad_value(key, f"a number is finite and at most {MAX_NUMBER:g}")
@@ -148,6 +149,7 @@ def _settle_evidence(event: EventForm, kind: int, ids: list[Identifier]) -> int:
 
 def _settle_time(event: EventForm, origin: Origin) -> None:
     given, client = event.event_time_ms, event.client_time_ms
+    times.check_client(client, event.sent_time_ms)
     if not client:
         event.client_time_ms = given
     received = origin.received_ms

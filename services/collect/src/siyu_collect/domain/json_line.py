@@ -42,14 +42,24 @@ def fields_of(line: Any) -> EventFields:
         "name": _text(line, "event"),
         "event_time_ms": _time(line),
     }
-    properties, context = line.get("properties"), line.get("context")
-    if properties:
-        typed(_object(properties, "properties"), fields)
+    typed(_object(line, "properties"), fields)
+    context = _object(line, "context")
     if context:
-        fields["context"] = _texts(_object(context, "context"))
-    if line.get("authenticated"):
+        fields["context"] = _texts(context)
+    if is_authenticated(line):
         fields["evidence_class"] = AUTHENTICATED
     return fields
+
+
+def is_authenticated(line: Mapping[str, Any]) -> bool:
+    """Whether the line says that its identifiers were proven to belong together.
+
+    Raises InvalidInput for anything but true, false and null: a text "false" must prove nothing.
+    """
+    value = line.get("authenticated")
+    if value is not None and type(value) is not bool:
+        raise _refused("authenticated", "the field is true or false")
+    return value is True
 
 
 def _text(line: Mapping[str, Any], name: str) -> str:
@@ -73,7 +83,11 @@ def _identifiers(ids: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list(ids.items())
 
 
-def _object(value: Any, name: str) -> dict[str, Any]:
+def _object(line: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An object that may be left out; null is the same."""
+    value = line.get(name)
+    if value is None:
+        return {}
     if type(value) is not dict:
         raise _refused(name, "the field is an object")
     return value

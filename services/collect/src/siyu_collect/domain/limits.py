@@ -2,6 +2,8 @@
 
 from typing import Final
 
+MAX_EVENTS: Final = 5_000
+"""Events in a request."""
 MAX_IDS: Final = 10
 MAX_MESSAGE_ID_BYTES: Final = 100
 MAX_NAME_BYTES: Final = 100
@@ -13,7 +15,7 @@ MAX_NUMBER: Final = 9e14
 DECIMALS: Final = 4
 
 MIN_TIME_MS: Final = -2_208_988_800_000
-"""1900-01-01, the earliest time a time property may hold."""
+"""1900-01-01, the earliest time a time property or a client's clock may hold."""
 MAX_TIME_MS: Final = 10_413_791_999_999
 """The last millisecond of 2299."""
 

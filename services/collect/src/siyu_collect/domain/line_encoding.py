@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from siyu_collect.domain import texts, wire
 from siyu_collect.domain.identifiers import KnownIdentifiers
-from siyu_collect.domain.json_line import FIELDS
+from siyu_collect.domain.json_line import FIELDS, is_authenticated
 from siyu_collect.domain.limits import (
     CONTEXT_KEYS,
     DECIMALS,
@@ -21,6 +21,7 @@ from siyu_collect.domain.limits import (
     MAX_PROPERTIES,
     MAX_TEXT_BYTES,
 )
+from siyu_collect.domain.vocabulary import AUTHENTICATED, OBSERVED
 from siyu_kit.errors import InvalidInput
 
 REMEMBERED: Final = 20_000
@@ -45,8 +46,8 @@ _double: Final = Struct("<cd").pack
 K = TypeVar("K")
 V = TypeVar("V")
 
-Encoded = tuple[int, int, bytes]
-"""Bucket, number of identifiers, the bytes of the event's own fields."""
+Encoded = tuple[int, int, int, bytes]
+"""Bucket, number of identifiers, class of evidence, the bytes of the event's own fields."""
 
 
 class LineEncoder:
@@ -95,12 +96,13 @@ class LineEncoder:
             _CLIENT_TIME,
             time,
         ]
-        if not self._properties(line.get("properties") or {}, pieces):
+        properties, context = line.get("properties"), line.get("context")
+        if properties is not None and not self._properties(properties, pieces):
             return None
-        context = line.get("context") or {}
-        if context and not self._context(context, pieces):
+        if context is not None and not self._context(context, pieces):
             return None
-        return bucket, count, b"".join(pieces)
+        evidence = AUTHENTICATED if is_authenticated(line) else OBSERVED if count > 1 else 0
+        return bucket, count, evidence, b"".join(pieces)
 
     def _identifiers(self, ids: Mapping[str, str]) -> tuple[int, int, bytes] | None:
         """Bucket, count and bytes; None unless all are in normal form and in order."""

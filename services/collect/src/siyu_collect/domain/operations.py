@@ -14,13 +14,15 @@ from siyu_collect.domain.vocabulary import (
     PROFILE_UNSET,
 )
 from siyu_kit.errors import InvalidInput
+from siyu_kit.traits import RESERVED
 
 
 def check(event: EventForm, kind: int) -> int:
     """The kind mask of a link or a profile operation.
 
-    Raises InvalidInput: KIND_INVALID, NAME_INVALID (only a track event has a name) and
-    VALUE_INVALID (an increment takes numbers, an append takes lists).
+    Raises InvalidInput: KIND_INVALID, NAME_INVALID (only a track event has a name), KEY_INVALID
+    (a trait that is not the sender's) and VALUE_INVALID (an increment takes numbers, an append
+    takes lists).
     """
     if not BIND <= kind <= PROFILE_UNSET:
         raise InvalidInput("KIND_INVALID", "the kind of the event is not known", field="kind")
@@ -28,6 +30,7 @@ def check(event: EventForm, kind: int) -> int:
         raise InvalidInput("NAME_INVALID", "only a track event has a name", field="name")
     if kind < PROFILE_SET:
         return MASK_LINK
+    _not_reserved(event)
     if kind == PROFILE_INCREMENT:
         _only(event, "number_properties", "an increment takes numbers")
     elif kind == PROFILE_APPEND:
@@ -48,6 +51,17 @@ _TYPED = (
     "time_properties",
     "list_properties",
 )
+
+
+def _not_reserved(event: EventForm) -> None:
+    for name in _TYPED:
+        for key in getattr(event, name):
+            if key.startswith(RESERVED):
+                raise InvalidInput(
+                    "KEY_INVALID",
+                    "consent. and rating. are traits of the platform's own",
+                    field=f"properties[{key[:100]}]",
+                )
 
 
 def _only(event: EventForm, allowed: str, rule: str) -> None:

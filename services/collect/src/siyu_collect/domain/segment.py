@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from zlib import crc32
 
 from siyu_collect.domain.json_properties import EventFields, typed
+from siyu_collect.domain.limits import HOUR_MS
 from siyu_collect.domain.records import Digest, as_object, as_text, invalid, texts_from
 from siyu_collect.domain.times import corrected
 from siyu_collect.domain.vocabulary import AUTHENTICATED, BIND, PROFILE_SET, TRACK
@@ -23,6 +25,7 @@ EXTERNAL_TYPES: Final = {
 """Types of ``context.externalIds`` and the identifier types they become."""
 
 _MAX_DEPTH: Final = 5
+_HOURS: Final = 8_192
 
 
 def fields_of(
@@ -40,11 +43,12 @@ def fields_of(
     if read is None:
         raise invalid("type", "the type of the message is not known")
     context = as_object(message.get("context"), "context")
+    own_id = as_text(message.get("messageId"), "messageId")
     fields: EventFields = {
-        "message_id": as_text(message.get("messageId"), "messageId") or digest(message),
+        "message_id": own_id or _content_id(message, digest),
         "ids": _identifiers(message, context),
         "context": _context(message, context),
-        **_times(message, sent_at, received_ms),
+        **_times(message, own_id, sent_at, received_ms),
     }
     read(message, fields)
     return fields
@@ -113,10 +117,10 @@ def _identifiers(message: Mapping[str, Any], context: Mapping[str, Any]) -> list
         ("anonymous_id", as_text(message.get("anonymousId"), "anonymousId")),
         ("device_id", as_text(device.get("id"), "context.device.id")),
     ]
-    external = context.get("externalIds") or []
-    if not isinstance(external, list):
+    external = context.get("externalIds")
+    if not isinstance(external, list | None):
         raise invalid("context.externalIds", "the field is a list")
-    ids += [_external(index, item) for index, item in enumerate(external)]
+    ids += [_external(index, item) for index, item in enumerate(external or ())]
     return list(dict.fromkeys(pair for pair in ids if pair[1]))
 
 
@@ -132,15 +136,38 @@ def _external(index: int, item: Any) -> tuple[str, str]:
     return identifier_type, as_text(item.get("id"), f"{field}.id")
 
 
-def _times(message: Mapping[str, Any], sent_at: Any, received_ms: int) -> dict[str, int]:
+def _content_id(message: Mapping[str, Any], digest: Digest) -> str:
+    """The time of sending is another one when the message is sent again."""
+    return digest({name: value for name, value in message.items() if name != "sentAt"})
+
+
+def _times(
+    message: Mapping[str, Any], own_id: str, sent_at: Any, received_ms: int
+) -> dict[str, int]:
     original = message.get("originalTimestamp") or message.get("timestamp")
-    client_ms = _parsed(original, "timestamp") or received_ms
-    sent_ms = _parsed(message.get("sentAt") or sent_at, "sentAt") if original else 0
+    if not original:
+        return {
+            "event_time_ms": received_ms,
+            "client_time_ms": _time_of_id(own_id) if own_id else received_ms,
+        }
+    client_ms = _parsed(original, "timestamp")
+    sent_ms = _parsed(message.get("sentAt") or sent_at, "sentAt")
     return {
         "event_time_ms": corrected(client_ms, sent_ms, received_ms),
         "client_time_ms": client_ms,
         "sent_time_ms": sent_ms,
     }
+
+
+def _time_of_id(own_id: str) -> int:
+    """What stands for the client's time in a message that has an id and no time.
+
+    A second event is known by its id and the hour of the client's time. The time of receipt would
+    give a message sent again after the turn of an hour another one; this hour, of the year 1970,
+    is the same each time. Many hours share the messages, because all of one may have to be read.
+    A message without an id keeps the time of receipt: tomorrow's with the same content is another.
+    """
+    return (1 + crc32(own_id.encode("utf-8", "surrogatepass")) % _HOURS) * HOUR_MS
 
 
 def _parsed(value: Any, field: str) -> int:

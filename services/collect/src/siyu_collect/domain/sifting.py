@@ -11,7 +11,6 @@ count, but the engine that reads the stream does not when it is a text.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from siyu_collect.domain import wire
@@ -25,9 +24,12 @@ from siyu_collect.domain.limits import (
     MAX_NUMBER,
     MAX_PROPERTIES,
     MAX_TEXT_BYTES,
+    MAX_TIME_MS,
+    MIN_TIME_MS,
     OLDEST_LIVE_MS,
 )
 from siyu_collect.domain.line_encoding import LineEncoder
+from siyu_collect.domain.sifted import Parcel, Refused, Sifted
 from siyu_collect.domain.vocabulary import (
     AUTHENTICATED,
     MASK_LINK,
@@ -41,36 +43,6 @@ Item = EventForm | DomainError
 """An event, or the reason why a record did not become one."""
 Line = Mapping[str, Any] | DomainError
 """A parsed line of an import (any JSON, really), or the reason why it could not be parsed."""
-
-
-@dataclass(slots=True)
-class Parcel:
-    """Events of one partition: pieces that make a batch's bytes when joined."""
-
-    pieces: list[bytes] = field(default_factory=list)
-    count: int = 0
-    kinds: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A refused record: its position in the request and why."""
-
-    index: int
-    error: DomainError
-
-
-@dataclass(slots=True)
-class Sifted:
-    """Outcome of a batch before it is durable."""
-
-    parcels: list[Parcel]
-    refused: list[Refused]
-
-    @property
-    def accepted(self) -> int:
-        """Number of events in the parcels."""
-        return sum(parcel.count for parcel in self.parcels)
 
 
 class Sifter:
@@ -92,10 +64,12 @@ class Sifter:
     ) -> Sifted:
         """``sift`` for lines of an import; ``event_of`` reads those that are not plain."""
         sifted = Sifted([Parcel() for _ in range(self._partitions)], [])
-        tails = [
-            wire.door_fields(origin.project_id, origin.received_ms, origin.source, evidence)
+        tails = {
+            evidence: wire.door_fields(
+                origin.project_id, origin.received_ms, origin.source, evidence
+            )
             for evidence in (0, OBSERVED, AUTHENTICATED)
-        ]
+        }
         for index, line in enumerate(lines):
             encoded = None
             if not isinstance(line, DomainError):
@@ -104,8 +78,8 @@ class Sifter:
                 item = line if isinstance(line, DomainError) else event_of(line)
                 self._judge(index, item, origin, sifted)
                 continue
-            bucket, count, payload = encoded
-            tail = tails[2 if line.get("authenticated") else min(count - 1, 1)]
+            bucket, count, evidence, payload = encoded
+            tail = tails[evidence]
             parcel = sifted.parcels[bucket % self._partitions]
             parcel.pieces += (wire.head(len(payload) + len(tail)), payload, tail)
             parcel.count += 1
@@ -157,6 +131,8 @@ class Sifter:
                 or event.list_properties
                 or event.time_properties
                 or not oldest <= (time_ms := event.event_time_ms) <= latest
+                or not MIN_TIME_MS <= event.client_time_ms <= MAX_TIME_MS
+                or not MIN_TIME_MS <= event.sent_time_ms <= MAX_TIME_MS
             ):
                 self._judge(index, event, origin, sifted)
                 continue
@@ -175,7 +151,7 @@ class Sifter:
                 self._judge(index, event, origin, sifted)
                 continue
             values = event.number_properties
-            for key in values:
+            for key in list(values):  # setting a value moves it, and a walk over the map skips
                 number = values[key]
                 if not -MAX_NUMBER <= number <= MAX_NUMBER:
                     return None

@@ -15,16 +15,7 @@ from siyu_collect.domain.limits import (
 )
 from siyu_kit.errors import InvalidInput
 
-PROJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 KEY: Final = re.compile(r"[A-Za-z$_][A-Za-z0-9_$.]{0,99}", re.ASCII)
-
-
-def check_project(project_id: str) -> None:
-    """Raises InvalidInput (FIELD_INVALID) for anything but a short plain word."""
-    if PROJECT.fullmatch(project_id) is None:
-        raise InvalidInput(
-            "FIELD_INVALID", f"project_id must match {PROJECT.pattern}", field="project_id"
-        )
 
 
 def check_message_id(message_id: str) -> None:
@@ -52,23 +43,33 @@ def check_name(name: str) -> None:
 def check_keys(keys: Iterable[str]) -> None:
     """Raises InvalidInput (KEY_INVALID) for the first that is none."""
     for key in keys:
-        if KEY.fullmatch(key) is None:
-            raise InvalidInput(
-                "KEY_INVALID",
-                f"a property's key must match {KEY.pattern}",
-                field=f"properties[{key[:100]}]",
-            )
+        check_key(key)
+
+
+def check_key(key: str) -> None:
+    """Raises InvalidInput (KEY_INVALID)."""
+    if KEY.fullmatch(key) is None:
+        raise InvalidInput(
+            "KEY_INVALID",
+            f"a property's key must match {KEY.pattern}",
+            field=f"properties[{key[:100]}]",
+        )
 
 
 def check_context_keys(keys: Iterable[str]) -> None:
     """Raises InvalidInput (CONTEXT_KEY_UNKNOWN) for the first that is not reserved."""
     for key in keys:
-        if key not in CONTEXT_KEYS:
-            raise InvalidInput(
-                "CONTEXT_KEY_UNKNOWN",
-                "the context has reserved keys only; everything else is a property",
-                field=f"context[{key[:100]}]",
-            )
+        check_context_key(key)
+
+
+def check_context_key(key: str) -> None:
+    """Raises InvalidInput (CONTEXT_KEY_UNKNOWN)."""
+    if key not in CONTEXT_KEYS:
+        raise InvalidInput(
+            "CONTEXT_KEY_UNKNOWN",
+            "the context has reserved keys only; everything else is a property",
+            field=f"context[{key[:100]}]",
+        )
 
 
 def check_texts(event: EventForm, *, nul_allowed: bool) -> None:

@@ -1,6 +1,11 @@
-"""The two rules about time: which window is believed, and how a client's clock is corrected."""
+"""The rules about time: which window is believed, and how a client's clock is corrected."""
 
-from siyu_collect.domain.limits import FUTURE_TOLERANCE_MS, OLDEST_LIVE_MS
+from siyu_collect.domain.limits import (
+    FUTURE_TOLERANCE_MS,
+    MAX_TIME_MS,
+    MIN_TIME_MS,
+    OLDEST_LIVE_MS,
+)
 from siyu_kit.errors import InvalidInput
 
 
@@ -14,6 +19,18 @@ def corrected(client_ms: int, sent_ms: int, received_ms: int) -> int:
     if not sent_ms:
         return client_ms
     return received_ms - (sent_ms - client_ms)
+
+
+def check_client(client_ms: int, sent_ms: int) -> None:
+    """The two times of a client's own clock, 0 when unknown; it may be wrong, but not absurd.
+
+    Raises InvalidInput (VALUE_INVALID).
+    """
+    for field, time_ms in (("client_time_ms", client_ms), ("sent_time_ms", sent_ms)):
+        if not MIN_TIME_MS <= time_ms <= MAX_TIME_MS:
+            raise InvalidInput(
+                "VALUE_INVALID", "a time lies between the years 1900 and 2299", field=field
+            )
 
 
 def settled(event_ms: int, received_ms: int, *, history: bool) -> int:

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-_EVENTS_TAG: Final = b"\x0a"  # field 1, length-delimited: EventBatch.events
+EVENTS_TAG: Final = 0x0A
+"""Field 1, length-delimited: EventBatch.events."""
 _PROJECT: Final = 1
 _RECEIVED: Final = 9
 _EVIDENCE: Final = 16
@@ -37,12 +38,12 @@ def size_bytes(size: int) -> bytes:
     return _SHUT[size] if size <= _MASK else varint(size)
 
 
-_HEADS: Final = tuple(_EVENTS_TAG + varint(size) for size in range(4096))
+_HEADS: Final = tuple(bytes((EVENTS_TAG,)) + varint(size) for size in range(4096))
 
 
 def head(size: int) -> bytes:
     """What stands before an event of this many bytes in an EventBatch."""
-    return _HEADS[size] if size < 4096 else _EVENTS_TAG + varint(size)
+    return _HEADS[size] if size < 4096 else bytes((EVENTS_TAG,)) + varint(size)
 
 
 def door_fields(project_id: str, received_ms: int, source: str, evidence: int) -> bytes:

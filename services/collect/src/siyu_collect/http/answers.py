@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from siyu_collect.app.take_events import Outcome
-from siyu_collect.domain.sifting import Refused
+from siyu_collect.domain.sifted import Refused
 from siyu_collect.http.body import BodyTooLarge, BodyTooSlow
 from siyu_kit import errors
 
@@ -36,6 +36,7 @@ def taken(outcome: Outcome) -> web.Response:
         {
             "success": True,
             "accepted": outcome.accepted,
+            "durability": outcome.durability,
             "refused_count": len(refused),
             "refused": [_row(item) for item in refused[:MAX_LISTED]],
         },

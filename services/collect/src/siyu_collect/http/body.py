@@ -10,9 +10,13 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from siyu_collect.domain.limits import MAX_EVENTS, MAX_PROPERTIES
+from siyu_collect.domain.records import invalid
 from siyu_kit.crypto import sm3
 from siyu_kit.errors import InvalidInput
 
+MAX_VALUES: Final = MAX_EVENTS * (MAX_PROPERTIES + 20)
+"""Values in a body: a full batch of full events, with what each of them has beside properties."""
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ANY_ZLIB: Final = 32 + zlib.MAX_WBITS
 
@@ -57,7 +61,10 @@ async def read(request: web.Request, limits: BodyLimits) -> bytes:
 
 
 def inflated(data: bytes, max_bytes: int) -> bytes:
-    """Gzip or zlib undone. Raises BodyTooLarge before more than that is unpacked."""
+    """Gzip or zlib undone. Raises BodyTooLarge before more than that is unpacked.
+
+    One member is the whole: no SDK sends more, and what stood behind it would be lost.
+    """
     engine = zlib.decompressobj(_ANY_ZLIB)
     try:
         plain = engine.decompress(data, max_bytes + 1)
@@ -67,6 +74,8 @@ def inflated(data: bytes, max_bytes: int) -> bytes:
         raise _too_large(max_bytes)
     if not engine.eof:
         raise bad_body("ends inside its gzip data")
+    if engine.unused_data:
+        raise bad_body("goes on behind its gzip data")
     return plain
 
 
@@ -94,7 +103,8 @@ def from_base64(data: str, *, gzip: bool, max_inflated: int) -> bytes:
 
 
 def parsed(data: bytes) -> Any:
-    """JSON. Raises InvalidInput (BODY_INVALID)."""
+    """JSON. Raises InvalidInput (BODY_INVALID), BodyTooLarge for more than ``MAX_VALUES``."""
+    _check_values(data)
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -102,8 +112,30 @@ def parsed(data: bytes) -> Any:
 
 
 def record_digest(record: Any) -> str:
-    """The message id of a record that brings none: a digest of all it says."""
-    return sm3(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hex()
+    """The message id of a record that brings none: a digest of all it says.
+
+    Raises InvalidInput (RECORD_INVALID) for one nested deeper than can be written: the parser
+    reads 1 024 levels, and its counterpart writes 254.
+    """
+    try:
+        data = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        raise invalid("record", "the values are nested too deeply") from None
+    return sm3(data).hex()
+
+
+def _check_values(data: bytes) -> None:
+    """Refuse what would take many times its own size once it is parsed: ``[],[],[]``.
+
+    Each value costs a comma or a bracket. Those inside of texts count too: that is cheap and fast.
+    """
+    if len(data) > MAX_VALUES and sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise BodyTooLarge(
+            "BODY_TOO_LARGE",
+            f"a body has at most {MAX_VALUES} values",
+            field="body",
+            limit=str(MAX_VALUES),
+        )
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -14,9 +14,11 @@ from siyu_collect.domain.admission import Origin
 from siyu_collect.domain.sifting import Item
 from siyu_collect.http import answers, body
 from siyu_collect.http.body import BodyLimits, bad_body
+from siyu_collect.http.body_key import BodyKeys
 from siyu_collect.http.write_keys import WriteKeys
 from siyu_kit.clock import Clock
 from siyu_kit.errors import InvalidInput
+from siyu_kit.limits.admission import Admission
 
 SOURCE: Final = "segment"
 MAX_MESSAGES: Final = 5_000
@@ -25,9 +27,18 @@ MAX_MESSAGES: Final = 5_000
 class SegmentDoor:
     """The handlers of the Segment endpoints."""
 
-    def __init__(self, take: TakeEvents, keys: WriteKeys, clock: Clock, limits: BodyLimits) -> None:
+    def __init__(
+        self,
+        take: TakeEvents,
+        keys: WriteKeys,
+        clock: Clock,
+        limits: BodyLimits,
+        admission: Admission,
+    ) -> None:
         self._take = take
+        self._admission = admission
         self._keys = keys
+        self._body_keys = BodyKeys(keys, limits, admission.load)
         self._clock = clock
         self._limits = limits
 
@@ -41,18 +52,30 @@ class SegmentDoor:
 
     async def _answer(self, request: web.Request, call: str) -> web.Response:
         key, asked = _basic_user(request), request.query.get("project", "")
-        if key:  # before the body is read, when the header tells
-            self._keys.project_of(key, asked)
+        project = self._keys.project_of(key, asked) if key else ""  # before the body is read
         raw = await body.read(request, self._limits)
         received_ms = self._clock.now_ms()
-        parsed = body.parsed(body.content(request, raw, self._limits.max_inflated))
+        project = project or await self._body_keys.project_of(request, raw, asked)
+        async with self._admission.request(project, size=len(raw)):
+            plain = body.content(request, raw, self._limits.max_inflated)
+            with self._admission.load.holding(len(plain)):
+                parsed = self._parsed(plain, "" if key else project, asked)
+                return await self._taken(parsed, call, Origin(project, SOURCE, received_ms))
+
+    def _parsed(self, plain: bytes, project: str, asked: str) -> Mapping[str, Any]:
+        """The body; when its key let it in, that was the one of ``project``."""
+        parsed = body.parsed(plain)
         if not isinstance(parsed, dict):
             raise bad_body("is not a JSON object")
-        project = self._keys.project_of(key or _text(parsed.get("writeKey")), asked)
+        if project and self._keys.project_of(_text(parsed.get("writeKey")), asked) != project:
+            raise bad_body("names several write keys")
+        return parsed
+
+    async def _taken(self, parsed: Mapping[str, Any], call: str, origin: Origin) -> web.Response:
         messages = [parsed] if call else _messages(parsed)
         sent_at = None if call else parsed.get("sentAt")
-        items = [_item(message, call, sent_at, received_ms) for message in messages]
-        return answers.taken(await self._take(items, Origin(project, SOURCE, received_ms)))
+        items = [_item(message, call, sent_at, origin.received_ms) for message in messages]
+        return answers.taken(await self._take(items, origin))
 
 
 def _messages(parsed: Mapping[str, Any]) -> Sequence[Any]:

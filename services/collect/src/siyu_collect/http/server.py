@@ -5,16 +5,17 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from aiohttp import web
-from opentelemetry.trace import SpanKind
 
 from siyu_collect.app.ports import Tally
 from siyu_collect.domain.segment import CALLS
 from siyu_collect.http import answers
+from siyu_collect.http.observer import RequestObserver
 from siyu_collect.http.segment import SegmentDoor
 from siyu_collect.http.sensors import SensorsDoor
 from siyu_kit.errors import DomainError, TooBusy
 from siyu_kit.log import get_logger
-from siyu_kit.telemetry import TRACEPARENT, span_from
+from siyu_kit.scope import Scope
+from siyu_kit.telemetry import DISABLED, Telemetry
 
 logger = get_logger(__name__)
 
@@ -34,7 +35,9 @@ class HttpServer:
         *,
         max_requests: int,
         origins: Collection[str] = (),
+        telemetry: Telemetry = DISABLED,
     ) -> None:
+        self._observer = RequestObserver(telemetry)
         self._tally = tally
         self._max_requests = max_requests
         self._origins = frozenset(origins)
@@ -74,26 +77,29 @@ class HttpServer:
 
     @web.middleware
     async def _served(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Bounds, trace context, errors and CORS of every request."""
-        name = f"HTTP {request.method} {request.match_info.route.resource and request.path}"
-        with span_from(
-            name, parent=request.headers.get(TRACEPARENT), kind=SpanKind.SERVER
-        ) as scope:
-            try:
-                response = await self._bounded(request, handler)
-            except DomainError as error:
-                self._tally.refused("http", error.reason)
-                logger.info("http_refused", reason=error.reason, path=request.path)
-                response = answers.failed(error)
-            except web.HTTPException as error:
-                response = error
-            except (asyncio.CancelledError, ConnectionError):
-                raise
-            except Exception:
-                logger.exception("http_failed", path=request.path)
-                response = answers.broken(f"{scope.trace_id:032x}")
+        """Bounds, telemetry, errors and CORS of every request."""
+        with self._observer.observed(request) as observed:
+            response = await self._answered(request, handler, observed.scope)
+            observed.status = response.status
         self._allow_origin(request, response)
         return response
+
+    async def _answered(
+        self, request: web.Request, handler: Handler, scope: Scope
+    ) -> web.StreamResponse:
+        try:
+            return await self._bounded(request, handler)
+        except DomainError as error:
+            self._tally.refused("http", error.reason)
+            logger.info("http_refused", reason=error.reason, path=request.path)
+            return answers.failed(error)
+        except web.HTTPException as error:
+            return error
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            logger.exception("http_failed", path=request.path)
+            return answers.broken(f"{scope.trace_id:032x}")
 
     async def _bounded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._active >= self._max_requests:

@@ -2,14 +2,14 @@
 
 import hmac
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from siyu_collect.domain.texts import check_project
 from siyu_kit.crypto import sm3
 from siyu_kit.errors import DomainError, PermissionDenied, Unauthenticated
 from siyu_kit.log import get_logger
+from siyu_kit.projects import check_project
+from siyu_kit.watched import Stamp, stamp
 
 logger = get_logger(__name__)
 
@@ -20,10 +20,10 @@ class WriteKeys:
     def __init__(self, path: Path | None) -> None:
         """Raises ValueError or OSError for a file that cannot be used at start."""
         self._path = path
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: Stamp | None = None
         self._projects: Mapping[bytes, str] = {}
         if path is not None:
-            self._stamp = _stamp(path)
+            self._stamp = stamp([path])
             self._projects = _read(path)
 
     def project_of(self, key: str, asked: str = "") -> str:
@@ -50,18 +50,13 @@ class WriteKeys:
         if self._path is None:
             return
         try:
-            stamp = _stamp(self._path)
-            if stamp != self._stamp:
+            found = stamp([self._path])
+            if found != self._stamp:
                 self._projects = _read(self._path)
-                self._stamp = stamp
+                self._stamp = found
                 logger.info("write_keys_read", keys=len(self._projects))
         except (OSError, ValueError, DomainError) as error:
             logger.warning("write_keys_unreadable", error_type=type(error).__name__)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    found = os.stat(path)  # noqa: PTH116 - one call for both numbers
-    return found.st_mtime_ns, found.st_ino
 
 
 def _read(path: Path) -> dict[bytes, str]:

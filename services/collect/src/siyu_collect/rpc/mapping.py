@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 
 from siyu.collect.v1.collect_service_pb2 import (
+    Durability,
     ImportResponse,
     IngestResponse,
     IngestStreamResponse,
 )
 from siyu.type.v1.item_result_pb2 import ItemResult
 from siyu_collect.app.take_events import Outcome, Total
-from siyu_collect.domain.sifting import Refused
+from siyu_collect.domain.sifted import Refused
 from siyu_kit.rpc.status import item_status
 
 
@@ -20,7 +21,11 @@ def item_results(refused: Iterable[Refused]) -> list[ItemResult]:
 
 def ingest_response(outcome: Outcome) -> IngestResponse:
     """Answer of Ingest."""
-    return IngestResponse(accepted=outcome.accepted, refused=item_results(outcome.refused))
+    return IngestResponse(
+        accepted=outcome.accepted,
+        refused=item_results(outcome.refused),
+        durability=_durability(outcome.durability),
+    )
 
 
 def stream_response(total: Total) -> IngestStreamResponse:
@@ -29,6 +34,7 @@ def stream_response(total: Total) -> IngestStreamResponse:
         accepted=total.accepted,
         refused_count=total.refused_count,
         refused=item_results(total.refused),
+        durability=_durability(total.durability),
     )
 
 
@@ -38,4 +44,9 @@ def import_response(total: Total) -> ImportResponse:
         accepted=total.accepted,
         refused_count=total.refused_count,
         refused=item_results(total.refused),
+        durability=_durability(total.durability),
     )
+
+
+def _durability(name: str) -> "Durability.ValueType":
+    return Durability.Value(f"DURABILITY_{name.upper() or 'UNSPECIFIED'}")
