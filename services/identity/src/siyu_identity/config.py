@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from siyu_kit.config import CommonConfig, Secret, setting
+from siyu_kit.config import CommonConfig, FieldKeyConfig, Secret, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdentityConfig(CommonConfig):
+class IdentityConfig(FieldKeyConfig, CommonConfig):
     """Common settings, and the secret that ids and encryption are derived from."""
 
     key: Secret = setting(

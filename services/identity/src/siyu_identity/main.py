@@ -1,13 +1,13 @@
 """Runs the identity service."""
 
-from siyu_identity.bootstrap import build
+from siyu_identity.bootstrap import MIGRATIONS, build
 from siyu_identity.config import IdentityConfig
-from siyu_kit import service
+from siyu_kit import command
 
 
 def main() -> None:
-    """Run until SIGTERM."""
-    service.run("identity", IdentityConfig, build)
+    """Run until SIGTERM, or do what the arguments say."""
+    command.main("identity", IdentityConfig, build, migrations=MIGRATIONS)
 
 
 if __name__ == "__main__":

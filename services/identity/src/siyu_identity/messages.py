@@ -19,12 +19,14 @@ class FeedMessage(NamedTuple):
 
 
 def feed_messages(
-    project_id: str, changes: Sequence[Change], commit_ms: int
+    project_id: str, changes: Sequence[Change], commit_ms: int, *, by_hand: bool = False
 ) -> Iterator[FeedMessage]:
     """The messages that carry the changes of one transaction."""
     for start in range(0, len(changes), MAX_CHANGES):
         part = changes[start : start + MAX_CHANGES]
-        batch = IdentityChangeBatch(project_id=project_id, commit_time_ms=commit_ms)
+        batch = IdentityChangeBatch(
+            project_id=project_id, commit_time_ms=commit_ms, by_hand=by_hand
+        )
         batch.changes.extend(_message(change) for change in part)
         yield FeedMessage(batch.SerializeToString(), len(part))
 

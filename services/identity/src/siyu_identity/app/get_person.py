@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from siyu_identity.app.ports import Directory, Member
-from siyu_identity.app.unlink import unknown_identifier
+from siyu_identity.app.propose import unknown_identifier
 from siyu_identity.domain.evidence import Identifier
 from siyu_kit.errors import NotFound
 from siyu_kit.identifiers import RANKS
@@ -34,7 +34,8 @@ class GetPerson:
         if not members:
             # It moved between the two looks.
             raise _unknown("person_no")
-        members.sort(key=_by_rank)
+        # The one that it is named after first, whatever rank the project's policy gives it.
+        members.sort(key=lambda member: (member.ident.no != person_no, _by_rank(member)))
         return Person(person_no, members[0].ident.key, members)
 
     async def _number(self, project_id: str, key: PersonKey) -> int:

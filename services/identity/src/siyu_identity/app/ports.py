@@ -1,14 +1,16 @@
 """What the use cases need from the world."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from siyu_identity.domain.changes import Change
 from siyu_identity.domain.evidence import Edge, Identifier
 from siyu_identity.domain.ident import Ident, Place
-from siyu_identity.domain.resolver import Pair
+from siyu_identity.domain.kruskal import Pair
+from siyu_identity.domain.policy import IdTypePolicy, Refusal
 
 Names = tuple[Identifier, Identifier]
 """A pair of identifiers."""
@@ -25,10 +27,12 @@ class Outcome:
     """New identifiers at their final places."""
     moved: dict[int, Place] = field(default_factory=dict)
     edges: dict[Pair, Edge] = field(default_factory=dict)
-    conflicts: dict[Pair, str] = field(default_factory=dict)
+    conflicts: dict[Pair, Refusal] = field(default_factory=dict)
     reviewed: Sequence[int] = ()
     """Identifiers whose conflicts are now those in ``conflicts`` and no others."""
     changes: list[Change] = field(default_factory=list)
+    by_hand: bool = False
+    """Stewards decided it, not events."""
     unlinked: bool = False
     """Whether an unlink is among the edges: every process has to hear of it."""
 
@@ -47,6 +51,13 @@ class Graph(Protocol):
         """
         ...
 
+    async def reserve(self, named: Sequence[tuple[str, AbstractSet[Identifier]]]) -> set[int]:
+        """Have evidence ids stand for their identifiers, each for those it was first used for.
+
+        Gives the positions of those that stand for others.
+        """
+        ...
+
     async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, Edge]:
         """What is known about these pairs."""
         ...
@@ -62,6 +73,14 @@ class Graph(Protocol):
         """All evidence that touches these identifiers."""
         ...
 
+    async def policy(self) -> IdTypePolicy:
+        """The policy that holds; it cannot change for what is locked when this is asked."""
+        ...
+
+    async def apart(self, numbers: Iterable[int]) -> set[Pair]:
+        """The pairs that must not be on one person, of those that touch these identifiers."""
+        ...
+
     async def numbered(self, numbers: Iterable[int]) -> dict[int, Ident]:
         """Identifiers by number."""
         ...
@@ -70,23 +89,35 @@ class Graph(Protocol):
         """Write it, changes for the feed included; the outbox rows that carry them."""
         ...
 
-    async def earlier(self, request_id: str, content: bytes) -> list[int] | None:
-        """The outbox rows of an earlier unlink with this request id; None for a new one.
-
-        Raises AlreadyExists when the id was used with other content, InvalidInput for a bad one.
-        """
+    async def last_number(self) -> int:
+        """The last number given; identifiers admitted later are judged by the present policy."""
         ...
 
-    async def remember(self, request_id: str, content: bytes, rows: Sequence[int]) -> None:
-        """Keep what an unlink led to."""
+    async def members(self, components: Iterable[int]) -> dict[int, Ident]:
+        """All members of components, by number; nothing is locked."""
+        ...
+
+    async def named(self, numbers: Iterable[int]) -> dict[int, Identifier]:
+        """The identifiers behind numbers; the value is empty where none is kept."""
         ...
 
 
-class Graphs(Protocol):
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Transactions(Protocol[T_co]):
     """Opens transactions."""
 
-    def transaction(self, project_id: str) -> AbstractAsyncContextManager[Graph]:
+    def transaction(self, project_id: str) -> AbstractAsyncContextManager[T_co]:
         """Commits when the block ends, rolls back when it raises."""
+        ...
+
+
+class Graphs(Transactions[Graph], Protocol):
+    """Opens graphs."""
+
+    def snapshot(self, project_id: str) -> AbstractAsyncContextManager[Graph]:
+        """A graph to read from, as it stood at one moment."""
         ...
 
 

@@ -29,33 +29,26 @@ class ResolveIdentifiers:
             return standings
 
         async def work(graph: Graph) -> dict[Identifier, Standing]:
-            return await _number(graph, missing)
+            return await number(graph, missing)
 
         numbered = await transact(self._graphs, self._clock, project_id, work)
-        # The rest was numbered by somebody else in between.
-        others = [item for item in missing if item not in numbered]
-        if others:
-            found = await self._directory.standings(project_id, others)
-            numbered |= {
-                item: standing
-                for item, standing in zip(others, found, strict=True)
-                if standing is not None
-            }
         return [
             standing or numbered.get(item)
             for item, standing in zip(identifiers, standings, strict=True)
         ]
 
 
-async def _number(graph: Graph, missing: Collection[Identifier]) -> dict[Identifier, Standing]:
-    """Number what is still unknown; where those stand: each is a person of its own."""
+async def number(graph: Graph, missing: Collection[Identifier]) -> dict[Identifier, Standing]:
+    """Number what is still unknown; where all of them stand."""
     admitted = await graph.admit(missing)
-    new = {item: ident for item, ident in admitted.items() if ident.new}
-    idents = {ident.no: ident for ident in new.values()}
+    idents = {ident.no: ident for ident in admitted.values() if ident.new}
     places = {no: ident.place for no, ident in idents.items()}
     outcome = Outcome(created=list(idents.values()), changes=changes_of(idents, places))
     if outcome.created:
         await graph.save(outcome)
+    anchors = {i.place.person_no for i in admitted.values() if not i.new} - idents.keys()
+    known = idents | (await graph.numbered(anchors) if anchors else {})
     return {
-        item: Standing(ident.no, ident.place.person_no, ident.key) for item, ident in new.items()
+        item: Standing(ident.no, ident.place.person_no, known[ident.place.person_no].key)
+        for item, ident in admitted.items()
     }

@@ -2,20 +2,14 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from siyu_identity.app.hold import hold
-from siyu_identity.app.ports import Graph, Names, Outcome, Statements
-from siyu_identity.app.release import released
-from siyu_identity.domain.changes import changes_of
+from siyu_identity.app.ports import Graph, Names, Statements
+from siyu_identity.app.reconsider import Said, outcome_of
 from siyu_identity.domain.evidence import NEVER, NOTHING, Edge, Identifier
-from siyu_identity.domain.grouping import Grouping, group
-from siyu_identity.domain.ident import Ident
-from siyu_identity.domain.resolver import COMPONENT_LIMIT, Pair
-from siyu_identity.domain.settling import settle
-from siyu_kit.log import get_logger
-
-_log = get_logger(__name__)
+from siyu_identity.domain.ident import Flag, Ident
+from siyu_identity.domain.kruskal import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +36,36 @@ async def weave(graph: Graph, statements: Statements, grain_ms: int = 0) -> Wove
         known |= await graph.admit(missing)
     said = _by_number(news, known)
     idents = await hold(graph, (known[item] for names in news for item in names))
+    joined = await _joined(graph, idents, said)
+    rows = await graph.save(await outcome_of(graph, idents, joined))
+    cut = {names for names in news if _is_contested(joined.after.get(_pair(known, names)))}
+    return Woven(rows, contested | cut)
+
+
+async def restate(
+    graph: Graph, said: Mapping[Pair, Edge], stirred: AbstractSet[int] = frozenset()
+) -> list[int]:
+    """Join what stewards say of known identifiers, and look at the stirred ones whatever it says.
+
+    Returns the outbox rows that carry the changes.
+    """
+    numbers = {no for pair in said for no in pair} | stirred
+    idents = await hold(graph, (await graph.numbered(numbers)).values())
+    joined = await _joined(graph, idents, said)
+    outcome = await outcome_of(graph, idents, joined, stirred)
+    return await graph.save(replace(outcome, by_hand=True))
+
+
+async def _joined(graph: Graph, idents: Mapping[int, Ident], said: Mapping[Pair, Edge]) -> Said:
+    """What is known of the pairs under the lock, and what is known with this."""
     before = await graph.edges(pair for pair in said if not any(idents[no].new for no in pair))
+    silent = {no for no, ident in idents.items() if ident.flags & Flag.ERASED}
     after = {
         pair: edge.join(before.get(pair, NOTHING))
         for pair, edge in said.items()
-        if edge.adds_to(before.get(pair, NOTHING))
+        if edge.adds_to(before.get(pair, NOTHING)) and silent.isdisjoint(pair)
     }
-    rows = await graph.save(await _outcome(graph, idents, before, after))
-    cut = {names for names in news if _is_contested(after.get(_pair(known, names)))}
-    return Woven(rows, contested | cut)
+    return Said(before, after)
 
 
 async def _news(
@@ -78,57 +93,6 @@ def _by_number(news: Statements, known: Mapping[Identifier, Ident]) -> dict[Pair
         pair = _pair(known, names)
         said[pair] = said[pair].join(edge) if pair in said else edge
     return said
-
-
-async def _outcome(
-    graph: Graph,
-    idents: dict[int, Ident],
-    before: Mapping[Pair, Edge],
-    after: Mapping[Pair, Edge],
-) -> Outcome:
-    free, reopened = await released(graph, idents, before, after)
-    stirring = {
-        pair: edge
-        for pair, edge in after.items()
-        if any(idents[no].new for no in pair) or _stirs(edge, before.get(pair, NOTHING))
-    }
-    changed = {**reopened, **stirring}
-    grouping = group(idents, before, changed, free)
-    reviewed = [no for part in grouping.groups if not part.whole for no in part.members]
-    evidence = await graph.evidence_of(no for no in reviewed if not idents[no].new)
-    settlement = settle(grouping.groups, idents, changed, {**evidence, **changed})
-    _log_refusals(grouping)
-    return Outcome(
-        created=[
-            Ident(no, ident.type, ident.key, settlement.places[no], new=True)
-            for no, ident in idents.items()
-            if ident.new
-        ],
-        moved={
-            no: place
-            for no, place in settlement.places.items()
-            if not idents[no].new and place != idents[no].place
-        },
-        edges=dict(after),
-        conflicts=settlement.conflicts | dict.fromkeys(grouping.refused, COMPONENT_LIMIT),
-        reviewed=reviewed,
-        changes=changes_of(idents, settlement.places),
-        unlinked=any(
-            edge.unlinked_ms > before.get(pair, NOTHING).unlinked_ms for pair, edge in after.items()
-        ),
-    )
-
-
-def _stirs(after: Edge, before: Edge) -> bool:
-    """Whether persons can follow differently from it, or only its version is newer."""
-    if not after.live:
-        return before.live
-    return not before.live or after[:2] != before[:2]
-
-
-def _log_refusals(grouping: Grouping) -> None:
-    for left, right in grouping.refused:
-        _log.warning("component_too_large", left=left, right=right)
 
 
 def _is_contested(edge: Edge | None) -> bool:

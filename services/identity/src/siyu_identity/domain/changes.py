@@ -16,6 +16,7 @@ class Why(IntEnum):
     SPLIT = 3
     REANCHORED = 4
     QUARANTINED = 5
+    ERASED = 6
 
 
 class Change(NamedTuple):

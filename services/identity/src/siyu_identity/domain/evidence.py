@@ -34,6 +34,8 @@ class Strength(IntEnum):
     AUTHENTICATED = 3
     PLATFORM = 4
     OBSERVED = 5
+    INFERRED = 6
+    """Never links: it waits until somebody decides."""
 
 
 class Edge(NamedTuple):
@@ -51,7 +53,7 @@ class Edge(NamedTuple):
     @property
     def live(self) -> bool:
         """Whether the last word is a link; on a tie the unlink wins."""
-        return self.linked_ms > self.unlinked_ms
+        return is_live(self.linked_ms, self.unlinked_ms)
 
     def join(self, other: "Edge") -> "Edge":
         """Both together."""
@@ -78,6 +80,11 @@ class Edge(NamedTuple):
         return not coarse or self.linked_ms // grain_ms > known.linked_ms // grain_ms
 
 
+def is_live(linked_ms: int, unlinked_ms: int) -> bool:
+    """Whether the last word is a link; on a tie the unlink wins."""
+    return linked_ms > unlinked_ms
+
+
 NOTHING: Final = Edge(_NO_LINK, UNSEEN, NEVER, NEVER)
 """Nothing said: the neutral element of the join."""
 
@@ -96,7 +103,8 @@ def star(identifiers: Iterable[Identifier]) -> list[tuple[Identifier, Identifier
     """The pairs of evidence over several identifiers: the best-ranked one with each other.
 
     Placeholders shared by many people tie nobody together and are left out. Which one is best
-    among equal ranks depends on the identifiers alone, not on their order.
+    depends on the identifiers alone: not on their order, and not on the project's policy, which
+    may be another one tomorrow while the evidence stays.
     """
     usable = {item for item in identifiers if not is_junk(item.type, item.value)}
     if len(usable) < 2:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from siyu_identity.domain.evidence import Edge
 from siyu_identity.domain.forest import Forest
 from siyu_identity.domain.ident import Ident
-from siyu_identity.domain.policy import MAX_COMPONENT, fits
-from siyu_identity.domain.resolver import Pair
+from siyu_identity.domain.kruskal import Pair
+from siyu_identity.domain.policy import MAX_COMPONENT, IdTypePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,9 @@ def group(
     idents: Mapping[int, Ident],
     before: Mapping[Pair, Edge],
     after: Mapping[Pair, Edge],
+    policy: IdTypePolicy,
     released: AbstractSet[int] = frozenset(),
+    stirred: AbstractSet[int] = frozenset(),
     limit: int = MAX_COMPONENT,
 ) -> Grouping:
     """Group whole components by the evidence that changed.
@@ -42,7 +44,9 @@ def group(
         idents: all members of every component that the pairs touch.
         before: what was known of the pairs that changed.
         after: what is known now.
+        policy: what persons may hold.
         released: identifiers in quarantine that may leave it; ``after`` has all their evidence.
+        stirred: identifiers whose components are to be looked at whatever the evidence says.
         limit: most members of a component.
     """
     components: defaultdict[int, list[int]] = defaultdict(list)
@@ -51,7 +55,7 @@ def group(
     sizes = {name: len(members) for name, members in components.items()}
     forest, grouping = Forest(components), Grouping()
     touched: set[int] = set()
-    torn: set[int] = set()
+    torn = {idents[no].place.component for no in stirred}
     for pair, edge in after.items():
         ends = [idents[no] for no in pair if _follows(idents[no], released)]
         touched.update(end.place.component for end in ends)
@@ -66,7 +70,7 @@ def group(
         joined[forest.find(component)].append(component)
     for parts in joined.values():
         members = [idents[no] for part in parts for no in components[part]]
-        whole = torn.isdisjoint(parts) and _is_whole(members)
+        whole = torn.isdisjoint(parts) and _is_whole(members, policy)
         grouping.groups.append(Group(tuple(ident.no for ident in members), whole))
     return grouping
 
@@ -86,13 +90,19 @@ def _unite(forest: Forest, sizes: dict[int, int], ends: Iterable[Ident], limit: 
     return True
 
 
-def _is_whole(members: list[Ident]) -> bool:
-    """Whether every part is one person already, and all of them may be one person together."""
+def _is_whole(members: list[Ident], policy: IdTypePolicy) -> bool:
+    """Whether every part is one person already, and all of them may be one person together.
+
+    Nobody in such a person can be shared by too many: it has no more owners of a type than one
+    person may hold, and no more neighbours than it has members.
+    """
+    if policy.first_link_only:
+        return False
     person_of: dict[int, int] = {}
     for ident in members:
         place = ident.place
-        if place.quarantined or person_of.setdefault(place.component, place.person_no) != (
-            place.person_no
-        ):
+        if ident.flags or place.quarantined:
             return False
-    return fits(Counter(ident.type for ident in members))
+        if person_of.setdefault(place.component, place.person_no) != place.person_no:
+            return False
+    return policy.too_many(Counter(ident.type for ident in members)) is None

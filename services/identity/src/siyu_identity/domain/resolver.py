@@ -1,28 +1,24 @@
-"""Persons as a pure function of evidence: constrained Kruskal.
+"""Persons as a pure function of evidence and policy: constrained Kruskal.
 
 Links are taken from the strongest and earliest on; one that would give a person more than the
 policy allows is turned down and recorded. The result depends on the set of evidence alone: ties
 are broken by keys derived from the identifiers, never by numbers that arrival gave them.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
 from siyu_identity.domain.evidence import UNSEEN, Edge
 from siyu_identity.domain.forest import Forest
-from siyu_identity.domain.policy import fits, is_shared
-from siyu_kit.identifiers import RANKS
+from siyu_identity.domain.ident import SILENT, Flag
+from siyu_identity.domain.kruskal import Pair, first_links, span
+from siyu_identity.domain.policy import IdTypePolicy, Refusal
 
-Pair = tuple[int, int]
-"""Two identifiers by number, the smaller one first."""
-
-TYPE_LIMIT: Final = "type_limit"
-"""A link turned down because the person would hold too many identifiers of a type."""
-
-COMPONENT_LIMIT: Final = "component_limit"
-"""A link not followed because too many identifiers would hang together."""
+_LAST_RANK = 10_000
+"""Added to the rank of an identifier that another one took the place of."""
 
 
 class Node(Protocol):
@@ -43,6 +39,11 @@ class Node(Protocol):
         """Derived from type and value: orders identifiers the same way everywhere."""
         ...
 
+    @property
+    def flags(self) -> int:
+        """What is laid down about it (Flag)."""
+        ...
+
 
 @dataclass(slots=True)
 class Resolution:
@@ -53,22 +54,32 @@ class Resolution:
     components: list[list[int]] = field(default_factory=list)
     """Identifiers that hang together by live links, turned down or not."""
     quarantined: set[int] = field(default_factory=set)
+    """Identifiers that link nobody: shared by too many, or silenced."""
     first_ms: dict[int, int] = field(default_factory=dict)
     """Earliest live evidence of each identifier, UNSEEN without any."""
-    conflicts: dict[Pair, str] = field(default_factory=dict)
+    accepted: set[Pair] = field(default_factory=set)
+    """The links that made the persons."""
+    conflicts: dict[Pair, Refusal] = field(default_factory=dict)
 
 
-def resolve(nodes: Mapping[int, Node], edges: Mapping[Pair, Edge]) -> Resolution:
+def resolve(
+    nodes: Mapping[int, Node],
+    edges: Mapping[Pair, Edge],
+    policy: IdTypePolicy,
+    apart: AbstractSet[Pair] = frozenset(),
+) -> Resolution:
     """The persons among ``nodes``.
 
     Args:
         nodes: the identifiers, by number.
         edges: all evidence that touches them. A link that leads out of them (to an identifier in
-            quarantine) is not followed, but counts for first times.
+            quarantine) is not followed, but counts for first times and for how many share one.
+        policy: what persons may hold.
+        apart: pairs that no person may hold both ends of.
     """
     live = {pair: edge for pair, edge in edges.items() if edge.live}
     first_ms = _first_times(nodes, live)
-    quarantined = _quarantined(nodes, live)
+    quarantined = _quarantined(nodes, live, policy)
     usable = {
         pair: edge
         for pair, edge in live.items()
@@ -77,22 +88,36 @@ def resolve(nodes: Mapping[int, Node], edges: Mapping[Pair, Edge]) -> Resolution
     hanging = Forest(nodes)
     for left, right in usable:
         hanging.union(left, right)
-    persons, conflicts = _kruskal(nodes, usable)
+    dropped = first_links(nodes, usable, policy) if policy.first_link_only else {}
+    spanned = span(nodes, {p: e for p, e in usable.items() if p not in dropped}, policy, apart)
     resolution = Resolution(
         components=list(hanging.groups()),
         quarantined=quarantined,
         first_ms=first_ms,
-        conflicts=conflicts,
+        accepted=spanned.accepted,
+        conflicts=spanned.refused | dropped,
     )
-    for group in persons.groups():
-        anchor = anchor_of((nodes[no] for no in group), first_ms)
+    for group in spanned.persons.groups():
+        anchor = anchor_of((nodes[no] for no in group), first_ms, policy)
         resolution.anchors.update(dict.fromkeys(group, anchor))
     return resolution
 
 
-def anchor_of(members: Iterable[Node], first_ms: Mapping[int, int]) -> int:
+def anchor_of(members: Iterable[Node], first_ms: Mapping[int, int], policy: IdTypePolicy) -> int:
     """The identifier that a person is named after: best rank, then earliest, then by key."""
-    return min(members, key=lambda node: (RANKS[node.type], first_ms[node.no], node.key)).no
+
+    def order(node: Node) -> tuple[int, int, bytes]:
+        rank = policy.rule(node.type).rank
+        if node.flags & Flag.RETIRED:
+            rank += _LAST_RANK
+        return rank, first_ms[node.no], node.key
+
+    return min(members, key=order).no
+
+
+def counts_as_owner(node: Node, policy: IdTypePolicy) -> bool:
+    """Whether somebody linked to it is shared with one human more."""
+    return policy.is_owner(node.type) and not node.flags & (SILENT | Flag.RETIRED)
 
 
 def _first_times(nodes: Mapping[int, Node], live: Mapping[Pair, Edge]) -> dict[int, int]:
@@ -104,33 +129,18 @@ def _first_times(nodes: Mapping[int, Node], live: Mapping[Pair, Edge]) -> dict[i
     return first_ms
 
 
-def _quarantined(nodes: Mapping[int, Node], live: Iterable[Pair]) -> set[int]:
-    """Identifiers with live links to too many distinct owners."""
-    neighbours: defaultdict[int, list[str]] = defaultdict(list)
-    for left, right in live:
-        if left in nodes and right in nodes:
-            neighbours[left].append(nodes[right].type)
-            neighbours[right].append(nodes[left].type)
-    return {no for no, node in nodes.items() if is_shared(node.type, neighbours[no])}
-
-
-def _kruskal(
-    nodes: Mapping[int, Node], usable: Mapping[Pair, Edge]
-) -> tuple[Forest, dict[Pair, str]]:
-    def order(pair: Pair) -> tuple[int, int, bytes, bytes]:
-        edge, keys = usable[pair], sorted((nodes[pair[0]].key, nodes[pair[1]].key))
-        return edge.strength, edge.first_ms, keys[0], keys[1]
-
-    persons = Forest(nodes)
-    held = {no: Counter({node.type: 1}) for no, node in nodes.items()}
-    conflicts: dict[Pair, str] = {}
-    for pair in sorted(usable, key=order):
-        left, right = persons.find(pair[0]), persons.find(pair[1])
-        if left == right:
-            continue
-        together = held[left] + held[right]
-        if fits(together):
-            held[persons.union(left, right)] = together
-        else:
-            conflicts[pair] = TYPE_LIMIT
-    return persons, conflicts
+def _quarantined(nodes: Mapping[int, Node], live: Iterable[Pair], policy: IdTypePolicy) -> set[int]:
+    """Identifiers that are silenced, or have live links to too many."""
+    degrees: defaultdict[int, int] = defaultdict(int)
+    owners: defaultdict[int, list[str]] = defaultdict(list)
+    counting = {no for no, node in nodes.items() if counts_as_owner(node, policy)}
+    for pair in live:
+        for no, other in (pair, pair[::-1]):
+            degrees[no] += 1
+            if other in counting:
+                owners[no].append(nodes[other].type)
+    return {
+        no
+        for no, node in nodes.items()
+        if node.flags & SILENT or policy.is_shared(node.type, owners[no], degrees[no])
+    }

@@ -1,12 +1,15 @@
 """New places for the identifiers of a group: the short way when it is whole, else Kruskal."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from siyu_identity.domain.evidence import Edge
 from siyu_identity.domain.grouping import Group
 from siyu_identity.domain.ident import Ident, Place
-from siyu_identity.domain.resolver import Pair, anchor_of, resolve
+from siyu_identity.domain.kruskal import Pair
+from siyu_identity.domain.policy import IdTypePolicy, Refusal
+from siyu_identity.domain.resolver import Resolution, anchor_of, resolve
 
 
 @dataclass(slots=True)
@@ -14,7 +17,7 @@ class Settlement:
     """The places of every member of the groups, and the links turned down among them."""
 
     places: dict[int, Place] = field(default_factory=dict)
-    conflicts: dict[Pair, str] = field(default_factory=dict)
+    conflicts: dict[Pair, Refusal] = field(default_factory=dict)
 
 
 def settle(
@@ -22,6 +25,8 @@ def settle(
     idents: Mapping[int, Ident],
     changed: Mapping[Pair, Edge],
     evidence: Mapping[Pair, Edge],
+    policy: IdTypePolicy,
+    apart: AbstractSet[Pair] = frozenset(),
 ) -> Settlement:
     """Place everybody.
 
@@ -30,38 +35,38 @@ def settle(
         idents: the members as they stand.
         changed: the evidence that changed.
         evidence: all evidence that touches the groups that are not whole, changes included.
+        policy: what persons may hold.
+        apart: pairs that no person may hold both ends of, of the groups that are not whole.
     """
     settlement = Settlement()
     earlier = _earlier(idents, changed)
     by_end = _by_end(evidence)
     for group in groups:
         if group.whole:
-            _unite(group, idents, earlier, settlement)
-        else:
-            _resolve(group, idents, by_end, settlement)
+            _unite(group, idents, earlier, policy, settlement)
+            continue
+        nodes = {no: idents[no] for no in group.members}
+        edges = {pair: edge for no in nodes for pair, edge in by_end.get(no, {}).items()}
+        _place(resolve(nodes, edges, policy, apart), idents, settlement)
     return settlement
 
 
 def _unite(
-    group: Group, idents: Mapping[int, Ident], earlier: Mapping[int, int], settlement: Settlement
+    group: Group,
+    idents: Mapping[int, Ident],
+    earlier: Mapping[int, int],
+    policy: IdTypePolicy,
+    settlement: Settlement,
 ) -> None:
     members = [idents[no] for no in group.members]
     first_ms = {no: earlier.get(no, idents[no].place.first_ms) for no in group.members}
-    anchor = anchor_of(members, first_ms)
+    anchor = anchor_of(members, first_ms, policy)
     component = _name(group.members, idents)
     for no in group.members:
         settlement.places[no] = Place(component, anchor, False, first_ms[no])
 
 
-def _resolve(
-    group: Group,
-    idents: Mapping[int, Ident],
-    by_end: Mapping[int, Mapping[Pair, Edge]],
-    settlement: Settlement,
-) -> None:
-    nodes = {no: idents[no] for no in group.members}
-    edges = {pair: edge for no in nodes for pair, edge in by_end.get(no, {}).items()}
-    resolution = resolve(nodes, edges)
+def _place(resolution: Resolution, idents: Mapping[int, Ident], settlement: Settlement) -> None:
     settlement.conflicts.update(resolution.conflicts)
     for members in resolution.components:
         component = _name(members, idents)

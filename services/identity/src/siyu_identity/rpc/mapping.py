@@ -10,7 +10,7 @@ from siyu_identity.app.link import Claim
 from siyu_identity.app.ports import Member, Standing
 from siyu_identity.domain.evidence import Identifier, Strength
 from siyu_kit.errors import InvalidInput
-from siyu_kit.identifiers import normalise
+from siyu_kit.identifiers import is_junk, normalise
 
 _PERSON_ID_CHARACTERS = 32
 
@@ -22,6 +22,19 @@ def identifier_of(message: identifier_pb2.Identifier, field: str) -> Identifier:
     except InvalidInput as error:
         error.field = f"{field}.{error.field}"
         raise
+
+
+def numbered_of(message: identifier_pb2.Identifier, field: str) -> Identifier:
+    """An identifier that may get a number; raises InvalidInput for a placeholder, too."""
+    identifier = identifier_of(message, field)
+    if is_junk(*identifier):
+        raise InvalidInput(
+            "IDENTIFIER_PLACEHOLDER",
+            f"{field} is a placeholder shared by many people",
+            field=f"{field}.value",
+            type=identifier.type,
+        )
+    return identifier
 
 
 def claim_of(evidence: pb.Evidence, field: str) -> Claim:
@@ -36,10 +49,18 @@ def claim_of(evidence: pb.Evidence, field: str) -> Claim:
     strength = evidence.evidence_class or Strength.OBSERVED
     if strength not in set(Strength):
         raise invalid(f"{prefix}evidence_class", "is not a class of evidence")
+    if strength == Strength.STEWARD:
+        raise InvalidInput(
+            "EVIDENCE_BY_HAND",
+            "links by hand need a second person: LinkByHand",
+            field=f"{prefix}evidence_class",
+        )
     identifiers = [
         identifier_of(item, f"{prefix}ids[{index}]") for index, item in enumerate(evidence.ids)
     ]
-    return Claim(identifiers, strength, evidence.event_time_ms)
+    return Claim(
+        evidence.evidence_id, identifiers, strength, evidence.event_time_ms, evidence.source
+    )
 
 
 def resolution(standing: Standing | None) -> pb.Resolution:
@@ -83,8 +104,8 @@ def changes(rows: Iterable[tuple[int, bytes]]) -> Iterable[pb.SequencedChange]:
 
 def require_text(value: str, most: int, field: str) -> None:
     """Raises InvalidInput for a text that is empty or too long."""
-    if not 0 < len(value.encode()) <= most:
-        raise invalid(field, f"must have 1 to {most} bytes")
+    if not 0 < len(value.encode()) <= most or "\0" in value:
+        raise invalid(field, f"must have 1 to {most} bytes, none of them zero")
 
 
 def invalid(field: str, rule: str) -> InvalidInput:

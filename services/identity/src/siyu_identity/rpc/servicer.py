@@ -1,21 +1,20 @@
 """Serves siyu.identity.v1.IdentityService: map in, call the use case, map out."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from siyu.identity.v1 import identity_service_pb2 as pb
 from siyu.identity.v1 import identity_service_pb2_grpc as pb_grpc
 from siyu.type.v1.item_result_pb2 import ItemResult
-from siyu_identity.app.get_person import GetPerson
-from siyu_identity.app.link import Claim, LinkEvidence, check
-from siyu_identity.app.ports import ChangeFeed
-from siyu_identity.app.resolve import ResolveIdentifiers
-from siyu_identity.app.unlink import UnlinkIdentifiers, unknown_identifier
+from siyu_identity.app.link import Claim, check, reused
+from siyu_identity.app.propose import unknown_identifier
 from siyu_identity.app.watch import watch
 from siyu_identity.domain.evidence import Identifier
 from siyu_identity.rpc import mapping
-from siyu_kit.clock import Clock
+from siyu_identity.rpc.policy_methods import PolicyMethods
+from siyu_identity.rpc.question_methods import QuestionMethods
+from siyu_identity.rpc.steward_methods import StewardMethods
+from siyu_kit.auth import current_caller
 from siyu_kit.errors import DomainError
 from siyu_kit.rpc.status import item_status
 
@@ -25,26 +24,14 @@ _MAX_PAGE: Final = 1_000
 _DEFAULT_PAGE: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class UseCases:
-    """What the servicer calls."""
-
-    resolve: ResolveIdentifiers
-    link: LinkEvidence
-    unlink: UnlinkIdentifiers
-    get_person: GetPerson
-    feed: ChangeFeed
-    clock: Clock
-
-
-class IdentityServicer(pb_grpc.IdentityServiceServicer):
+class IdentityServicer(
+    StewardMethods, PolicyMethods, QuestionMethods, pb_grpc.IdentityServiceServicer
+):
     """Each method is the mapping of one use case; errors leave by the kit's one mapping."""
 
-    def __init__(self, use: UseCases) -> None:
-        self._use = use
-
     async def Resolve(self, request: pb.ResolveRequest, context: Any) -> pb.ResolveResponse:
-        identifier = mapping.identifier_of(request.identifier, "identifier")
+        read = mapping.numbered_of if request.create else mapping.identifier_of
+        identifier = read(request.identifier, "identifier")
         (standing,) = await self._use.resolve(
             request.project_id, [identifier], create=request.create
         )
@@ -57,11 +44,12 @@ class IdentityServicer(pb_grpc.IdentityServiceServicer):
     ) -> pb.ResolveBatchResponse:
         if not 1 <= len(request.identifiers) <= _MAX_RESOLVED:
             raise mapping.invalid("identifiers", f"must hold 1 to {_MAX_RESOLVED} identifiers")
+        read = mapping.numbered_of if request.create else mapping.identifier_of
         wanted: list[Identifier | None] = []
         response = pb.ResolveBatchResponse()
         for index, message in enumerate(request.identifiers):
             try:
-                wanted.append(mapping.identifier_of(message, f"identifiers[{index}]"))
+                wanted.append(read(message, f"identifiers[{index}]"))
             except DomainError as error:
                 wanted.append(None)
                 response.refused.append(ItemResult(index=index, status=item_status(error)))
@@ -79,47 +67,38 @@ class IdentityServicer(pb_grpc.IdentityServiceServicer):
 
     async def Link(self, request: pb.LinkRequest, context: Any) -> pb.LinkResponse:
         claim = mapping.claim_of(request.evidence, "evidence")
-        pairs = check(claim)
-        sequence = await self._use.link(request.project_id, [claim])
+        pairs = check(claim, await self._use.policies.get(request.project_id, None))
+        linked = await self._use.link(request.project_id, [claim], current_caller().subject)
+        if linked.reused:
+            raise reused(claim.evidence_id)
         (standing,) = await self._use.resolve(request.project_id, [pairs[0][0]], create=False)
-        return pb.LinkResponse(resolution=mapping.resolution(standing), sequence=sequence)
+        return pb.LinkResponse(resolution=mapping.resolution(standing), sequence=linked.sequence)
 
     async def LinkBatch(self, request: pb.LinkBatchRequest, context: Any) -> pb.LinkBatchResponse:
         if not 1 <= len(request.evidences) <= _MAX_LINKED:
             raise mapping.invalid("evidences", f"must hold 1 to {_MAX_LINKED} pieces of evidence")
         response = pb.LinkBatchResponse()
-        claims: list[Claim] = []
+        policy = await self._use.policies.get(request.project_id, None)
+        claims: dict[int, Claim] = {}
         for index, evidence in enumerate(request.evidences):
             error: DomainError | None = None
             try:
                 claim = mapping.claim_of(evidence, f"evidences[{index}]")
-                check(claim)
-                claims.append(claim)
+                check(claim, policy)
+                claims[index] = claim
             except DomainError as refusal:
                 error = refusal
             response.results.append(ItemResult(index=index, status=item_status(error)))
         if claims:
-            response.sequence = await self._use.link(request.project_id, claims)
+            linked = await self._use.link(
+                request.project_id, list(claims.values()), current_caller().subject
+            )
+            response.sequence = linked.sequence
+            places = list(claims)
+            for index in (places[at] for at in linked.reused):
+                error = reused(claims[index].evidence_id)
+                response.results[index].status.CopyFrom(item_status(error))
         return response
-
-    async def Unlink(self, request: pb.UnlinkRequest, context: Any) -> pb.UnlinkResponse:
-        mapping.require_text(request.request_id, 100, "request_id")
-        mapping.require_text(request.reason, 1_000, "reason")
-        left = mapping.identifier_of(request.left, "left")
-        right = mapping.identifier_of(request.right, "right")
-        sequence = await self._use.unlink(
-            request.project_id,
-            request.request_id,
-            left,
-            right,
-            request.SerializeToString(deterministic=True),
-        )
-        after = await self._use.resolve(request.project_id, [left, right], create=False)
-        return pb.UnlinkResponse(
-            left=mapping.resolution(after[0]),
-            right=mapping.resolution(after[1]),
-            sequence=sequence,
-        )
 
     async def GetPerson(self, request: pb.GetPersonRequest, context: Any) -> pb.GetPersonResponse:
         person = await self._use.get_person(request.project_id, mapping.person_key(request))

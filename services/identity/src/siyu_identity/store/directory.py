@@ -67,7 +67,7 @@ class SqlDirectory:
             )  # fmt: skip
             return [
                 Member(
-                    keys.open(row.type, row.value),
+                    keys.open(row.ident_no, row.type, row.value),
                     Ident(
                         row.ident_no,
                         row.type,

@@ -1,6 +1,7 @@
 """The graph in SQL: a handful of set-based statements, whatever the number of identifiers."""
 
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from sqlalchemy import select, update
@@ -8,28 +9,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from siyu_identity.app.ports import Outcome
 from siyu_identity.domain.evidence import Edge, Identifier
-from siyu_identity.domain.ident import Ident, Place, alone
-from siyu_identity.domain.resolver import Pair
+from siyu_identity.domain.ident import Flag, Ident, Place, alone
+from siyu_identity.domain.kruskal import Pair
+from siyu_identity.domain.policy import IdTypePolicy
+from siyu_identity.store.evidence_ids import reserve
 from siyu_identity.store.keys import ProjectKeys
-from siyu_identity.store.saving import Saving
+from siyu_identity.store.policies import PolicyBook
+from siyu_identity.store.saving import Saving, Sealing
 from siyu_identity.store.sets import BLOBS_A_STATEMENT, among, among_bytes, among_pairs
-from siyu_identity.store.tables import CounterRow, EvidenceRow, IdentRow
+from siyu_identity.store.tables import ApartRow, CounterRow, EvidenceRow, IdentRow
 from siyu_kit.errors import Conflict
 from siyu_kit.sql.dialect import Dialect, dialect_of
-from siyu_kit.sql.request_keys import earlier_result, remember
 from siyu_kit.sql.upsert import table_of, upsert
 
-UNLINK: Final = "siyu.identity.v1.IdentityService/Unlink"
-_KEPT_ROWS: Final = 5
 LAST_IDENT_NO: Final = "ident_no"
 
 _ident = table_of(IdentRow).c
 _evidence = table_of(EvidenceRow).c
 _counter = table_of(CounterRow).c
+_apart = table_of(ApartRow).c
 
 _COLUMNS: Final = (
     _ident.ident_no, _ident.type, _ident.person_key,
-    _ident.component, _ident.person_no, _ident.quarantined, _ident.first_ms,
+    _ident.component, _ident.person_no, _ident.quarantined, _ident.first_ms, _ident.flags,
 )  # fmt: skip
 
 
@@ -37,12 +39,19 @@ class SqlGraph:
     """One project's graph inside the transaction of ``session``."""
 
     def __init__(
-        self, session: AsyncSession, project_id: str, keys: ProjectKeys, saving: Saving
+        self,
+        session: AsyncSession,
+        project_id: str,
+        keys: ProjectKeys,
+        saving: Saving,
+        policies: PolicyBook,
     ) -> None:
-        self._session = session
-        self._project = project_id
-        self._keys = keys
+        self.session = session
+        self.project_id = project_id
+        self.keys = keys
         self._saving = saving
+        self._policies = policies
+        self._settled: IdTypePolicy | None = None
         self._dialect = dialect_of(session)
         self._plain: dict[int, Identifier] = {}
         self._lookups: dict[Identifier, bytes] = {}
@@ -53,9 +62,9 @@ class SqlGraph:
         lookups, found = list(by_lookup), dict[Identifier, Ident]()
         for start in range(0, len(lookups), BLOBS_A_STATEMENT):
             wanted = lookups[start : start + BLOBS_A_STATEMENT]
-            rows = await self._session.execute(
+            rows = await self.session.execute(
                 select(*_COLUMNS, _ident.lookup).where(
-                    _ident.project_id == self._project,
+                    _ident.project_id == self.project_id,
                     among_bytes(self._dialect, _ident.lookup, wanted),
                 )
             )
@@ -64,20 +73,31 @@ class SqlGraph:
 
     async def admit(self, identifiers: Iterable[Identifier]) -> dict[Identifier, Ident]:
         wanted = sorted(set(identifiers))
-        last = await self._lock_counter()
+        last = await self.lock_numbers()
+        policy = self._settled = await self.policy()
         idents = await self.find(wanted)
         missing = [item for item in wanted if item not in idents]
         for no, item in enumerate(missing, last + 1):
-            key = self._keys.person_key(item)
-            idents[item] = Ident(no, item.type, key, alone(no), new=True)
+            key = self.keys.person_key(item)
+            blocked = policy.is_blocked(item.type, item.value)
+            place = alone(no, quarantined=blocked)
+            flags = Flag.BLOCKED if blocked else Flag.NONE
+            idents[item] = Ident(no, item.type, key, place, new=True, flags=flags)
             self._plain[no] = item
         if missing:
-            await self._session.execute(
+            await self.session.execute(
                 update(CounterRow)
-                .where(_counter.project_id == self._project, _counter.name == LAST_IDENT_NO)
+                .where(_counter.project_id == self.project_id, _counter.name == LAST_IDENT_NO)
                 .values(value=last + len(missing))
             )
         return idents
+
+    async def reserve(self, named: Sequence[tuple[str, AbstractSet[Identifier]]]) -> set[int]:
+        said = [
+            (self.keys.evidence_lookup(name), self.keys.said(map(self._lookup, identifiers)))
+            for name, identifiers in named
+        ]
+        return await reserve(self.session, self.project_id, said)
 
     async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, Edge]:
         wanted = list(pairs)
@@ -103,79 +123,108 @@ class SqlGraph:
         # Two look-ups: an OR over both would keep neither index in use.
         return await self._edges_where(left) | await self._edges_where(right)
 
+    async def policy(self) -> IdTypePolicy:
+        # Who holds the lock on the numbers knows that it does not change.
+        return self._settled or await self._policies.active(self.session, self.project_id)
+
+    async def apart(self, numbers: Iterable[int]) -> set[Pair]:
+        wanted = list(numbers)
+        found: set[Pair] = set()
+        for end in (_apart.left_no, _apart.right_no):
+            rows = await self.session.execute(
+                select(_apart.left_no, _apart.right_no).where(
+                    _apart.project_id == self.project_id, among(self._dialect, end, wanted)
+                )
+            )
+            found.update((left, right) for left, right in rows)
+        return found
+
     async def numbered(self, numbers: Iterable[int]) -> dict[int, Ident]:
         wanted = list(numbers)
         return await self._idents_where(_ident.ident_no, wanted) if wanted else {}
 
     async def save(self, outcome: Outcome) -> list[int]:
         return await self._saving.save(
-            self._session, self._project, self._keys, outcome, self._plain, self._lookups
+            self.session,
+            self.project_id,
+            Sealing(self.keys, await self.policy(), self._plain, self._lookups),
+            outcome,
         )
 
-    async def earlier(self, request_id: str, content: bytes) -> list[int] | None:
-        kept = await earlier_result(self._session, self._project, UNLINK, request_id, content)
-        return None if kept is None else [int(no) for no in kept.split(",") if no]
+    async def last_number(self) -> int:
+        return await self.lock_numbers()
 
-    async def remember(self, request_id: str, content: bytes, rows: Sequence[int]) -> None:
-        kept = ",".join(map(str, rows[-_KEPT_ROWS:]))
-        await remember(
-            self._session, self._project, UNLINK, request_id, content, kept,
-            at_ms=self._saving.now_ms(),
-        )  # fmt: skip
+    async def members(self, components: Iterable[int]) -> dict[int, Ident]:
+        wanted = list(components)
+        return await self._idents_where(_ident.component, wanted) if wanted else {}
+
+    async def named(self, numbers: Iterable[int]) -> dict[int, Identifier]:
+        rows = await self.session.execute(
+            select(_ident.ident_no, _ident.type, _ident.value).where(
+                _ident.project_id == self.project_id,
+                among(self._dialect, _ident.ident_no, list(numbers)),
+            )
+        )
+        return {no: self.keys.open(no, kind, value) for no, kind, value in rows}
 
     def _lookup(self, identifier: Identifier) -> bytes:
         """Its blind index, made once a transaction."""
         lookup = self._lookups.get(identifier)
         if lookup is None:
-            lookup = self._lookups[identifier] = self._keys.lookup(identifier)
+            lookup = self._lookups[identifier] = self.keys.lookup(identifier)
         return lookup
 
     async def _lock(self, components: Sequence[int]) -> None:
-        """A component's lock is the row of its namesake; everybody takes them in ascending order.
+        """A component's lock is the row of its namesake; everybody waits in ascending order.
 
-        Out of order it could end in a deadlock, which takes the server a second to see: starting
-        over takes milliseconds.
+        Out of order waiting could end in a deadlock, which takes the server a second to see: then
+        only what is free is taken, and starting over takes milliseconds.
         """
-        if components and self._locked and components[0] < max(self._locked):
-            raise Conflict("GRAPH_CONTENDED", "components moved while they were being locked")
-        await self._session.execute(
+        if not components:
+            return
+        in_order = not self._locked or components[0] > max(self._locked)
+        rows = await self.session.execute(
             select(_ident.ident_no)
             .where(
-                _ident.project_id == self._project,
+                _ident.project_id == self.project_id,
                 among(self._dialect, _ident.ident_no, components),
             )
             .order_by(_ident.ident_no)
-            .with_for_update()
+            .with_for_update(skip_locked=not in_order)
         )
+        if len(rows.all()) < len(components):
+            raise Conflict("GRAPH_CONTENDED", "components moved while they were being locked")
         self._locked.update(components)
 
-    async def _lock_counter(self) -> int:
-        row = {"project_id": self._project, "name": LAST_IDENT_NO, "value": 0}
-        await upsert(self._session, CounterRow, [row], key=["project_id", "name"])
+    async def lock_numbers(self) -> int:
+        """The last number given; nobody gives one, or changes the policy, before the commit."""
+        row = {"project_id": self.project_id, "name": LAST_IDENT_NO, "value": 0}
+        await upsert(self.session, CounterRow, [row], key=["project_id", "name"])
         query = select(_counter.value).where(
-            _counter.project_id == self._project, _counter.name == LAST_IDENT_NO
+            _counter.project_id == self.project_id, _counter.name == LAST_IDENT_NO
         )
-        value: int = (await self._session.execute(query.with_for_update())).scalar_one()
+        value: int = (await self.session.execute(query.with_for_update())).scalar_one()
         return value
 
     async def _idents_where(self, column: Any, numbers: Collection[int]) -> dict[int, Ident]:
-        rows = await self._session.execute(
+        rows = await self.session.execute(
             select(*_COLUMNS).where(
-                _ident.project_id == self._project, among(self._dialect, column, numbers)
+                _ident.project_id == self.project_id, among(self._dialect, column, numbers)
             )
         )
         return {row.ident_no: _as_ident(row) for row in rows}
 
     async def _edges_where(self, condition: Any) -> dict[Pair, Edge]:
-        rows = await self._session.execute(
+        rows = await self.session.execute(
             select(
                 _evidence.left_no, _evidence.right_no, _evidence.strength,
                 _evidence.first_ms, _evidence.linked_ms, _evidence.unlinked_ms,
-            ).where(_evidence.project_id == self._project, condition)
+            ).where(_evidence.project_id == self.project_id, condition)
         )  # fmt: skip
         return {(left, right): Edge(*said) for left, right, *said in rows}
 
 
 def _as_ident(row: Any) -> Ident:
-    no, kind, key, component, person_no, quarantined, first_ms = row[:7]
-    return Ident(no, kind, key, Place(component, person_no, quarantined, first_ms))
+    no, kind, key, component, person_no, quarantined, first_ms, flags = row[:8]
+    place = Place(component, person_no, quarantined, first_ms)
+    return Ident(no, kind, key, place, flags=flags)

@@ -1,7 +1,7 @@
 """Writes what weaving came to: identifiers, evidence, conflicts and the feed's rows."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, delete, event, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from siyu_identity.app.ports import Outcome
 from siyu_identity.domain.evidence import Identifier
 from siyu_identity.domain.ident import Place
-from siyu_identity.domain.resolver import TYPE_LIMIT
+from siyu_identity.domain.policy import IdTypePolicy, Limit, Storage
 from siyu_identity.messages import feed_messages
 from siyu_identity.store.keys import ProjectKeys
 from siyu_identity.store.pulse import Pulse
-from siyu_identity.store.sets import among
+from siyu_identity.store.sets import among, among_pairs
 from siyu_identity.store.tables import ConflictRow, CounterRow, EvidenceRow, IdentRow
 from siyu_kit.clock import Clock
 from siyu_kit.sql.dialect import dialect_of
@@ -34,6 +34,16 @@ _MOVE: Final = (
 )
 
 
+class Sealing(NamedTuple):
+    """What new rows are made with."""
+
+    keys: ProjectKeys
+    policy: IdTypePolicy
+    plain: Mapping[int, Identifier]
+    """The new identifiers by number."""
+    lookups: Mapping[Identifier, bytes]
+
+
 class Saving:
     """Writes outcomes and lets watchers know when they are committed."""
 
@@ -50,17 +60,13 @@ class Saving:
         self,
         session: AsyncSession,
         project_id: str,
-        keys: ProjectKeys,
+        sealing: Sealing,
         outcome: Outcome,
-        plain: Mapping[int, Identifier],
-        lookups: Mapping[Identifier, bytes],
     ) -> list[int]:
         """Write everything; the outbox rows that carry the changes."""
         now_ms = self.now_ms()
         if outcome.created:
-            await session.execute(
-                insert(_ident), _new_rows(project_id, keys, outcome, plain, lookups, now_ms)
-            )
+            await session.execute(insert(_ident), _new_rows(project_id, sealing, outcome, now_ms))
         if outcome.moved:
             await session.execute(
                 _MOVE,
@@ -92,14 +98,26 @@ class Saving:
                 delete(_conflict).where(
                     _conflict.c.project_id == project_id,
                     among(dialect_of(session), _conflict.c.left_no, outcome.reviewed),
-                    _conflict.c.reason == TYPE_LIMIT,
+                    _conflict.c.reason != Limit.COMPONENT,
+                )
+            )
+        dead = [pair for pair, edge in outcome.edges.items() if not edge.live]
+        if dead:
+            ends = _conflict.c.left_no, _conflict.c.right_no
+            await session.execute(
+                delete(_conflict).where(
+                    _conflict.c.project_id == project_id,
+                    among_pairs(dialect_of(session), *ends, dead),
                 )
             )
         rows = [
-            {"project_id": project_id, "left_no": left, "right_no": right, "reason": reason}
-            for (left, right), reason in sorted(outcome.conflicts.items())
-        ]
-        await upsert(session, ConflictRow, rows, key=_PAIR, update=["reason"])
+            {
+                "project_id": project_id, "left_no": left, "right_no": right,
+                "reason": refusal.reason.value, "detail": refusal.type,
+            }
+            for (left, right), refusal in sorted(outcome.conflicts.items())
+        ]  # fmt: skip
+        await upsert(session, ConflictRow, rows, key=_PAIR, update=["reason", "detail"])
 
     async def _publish(
         self, session: AsyncSession, project_id: str, outcome: Outcome, now_ms: int
@@ -109,7 +127,9 @@ class Saving:
         trace = inject()
         messages = [
             OutboxMessage(project_id, message.payload, message.size, trace=trace)
-            for message in feed_messages(project_id, outcome.changes, now_ms)
+            for message in feed_messages(
+                project_id, outcome.changes, now_ms, by_hand=outcome.by_hand
+            )
         ]
         # Last in the transaction: rows are told in the order of their ids, causes before effects.
         rows = await self._outbox.add_many(session, IDENTITY.name, messages)
@@ -118,25 +138,22 @@ class Saving:
 
 
 def _new_rows(
-    project_id: str,
-    keys: ProjectKeys,
-    outcome: Outcome,
-    plain: Mapping[int, Identifier],
-    lookups: Mapping[Identifier, bytes],
-    now_ms: int,
+    project_id: str, sealing: Sealing, outcome: Outcome, now_ms: int
 ) -> list[dict[str, object]]:
     rows = []
     for ident in outcome.created:
-        identifier = plain[ident.no]
+        identifier = sealing.plain[ident.no]
+        keep = sealing.policy.rule(ident.type).storage is Storage.SEALED
         rows.append(
             {
                 "project_id": project_id,
                 "ident_no": ident.no,
                 "type": ident.type,
-                "lookup": lookups[identifier],
+                "lookup": sealing.lookups[identifier],
                 "person_key": ident.key,
-                "value": keys.seal(identifier),
+                "value": sealing.keys.seal(ident.no, identifier) if keep else b"",
                 "created_ms": now_ms,
+                "flags": int(ident.flags),
                 **ident.place._asdict(),
             }
         )

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, Integer, LargeBinary, Text, any_, func, literal, select
 from sqlalchemy import tuple_ as row
 
-from siyu_identity.domain.resolver import Pair
+from siyu_identity.domain.kruskal import Pair
 from siyu_kit.sql.dialect import Dialect
 
 BLOBS_A_STATEMENT = 5_000

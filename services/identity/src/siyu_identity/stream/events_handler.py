@@ -1,7 +1,7 @@
 """Takes the evidence that events carry, batch by batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,13 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from siyu.event.v1.event_pb2 import EventBatch
 from siyu_identity.app.ports import Graph
 from siyu_identity.app.weave import weave
+from siyu_identity.domain.policy import IdTypePolicy
 from siyu_identity.stream.gathering import Gathering
 from siyu_identity.stream.known import GRAIN_MS, KnownEvidence
-from siyu_kit.stream import dead_letters
+from siyu_kit.stream.part_letters import Part, PartLetters
 from siyu_kit.stream.port import Entry
-from siyu_kit.stream.topics import EVENTS
 
 READER = "identity"
+
+_UNCAPPED: Final = frozenset({"TYPE_UNDECLARED"})
+"""A project's policy may leave out a type that its events carry; the other projects go on."""
 
 
 class GraphsWithin(Protocol):
@@ -23,6 +26,10 @@ class GraphsWithin(Protocol):
 
     def within(self, session: AsyncSession, project_id: str) -> Graph:
         """The graph of a project."""
+        ...
+
+    async def policy(self, session: AsyncSession, project_id: str) -> IdTypePolicy:
+        """The policy of a project."""
         ...
 
     async def unlinks(self, session: AsyncSession, projects: Iterable[str]) -> dict[str, int]:
@@ -33,9 +40,10 @@ class GraphsWithin(Protocol):
 class EventsHandler:
     """The handler of the reader ``identity``."""
 
-    def __init__(self, graphs: GraphsWithin, known: KnownEvidence | None = None) -> None:
+    def __init__(self, graphs: GraphsWithin, known: KnownEvidence, letters: PartLetters) -> None:
         self._graphs = graphs
-        self._known = known or KnownEvidence()
+        self._known = known
+        self._letters = letters
 
     async def __call__(
         self, session: AsyncSession, partition: int, entries: Sequence[Entry]
@@ -45,14 +53,24 @@ class EventsHandler:
         projects = {events[0].project_id for _, events in batches if events}
         epochs = await self._epochs(session, projects)
         gatherings = {
-            project: Gathering(project, self._known, epochs[project]) for project in projects
+            project: Gathering(
+                project,
+                self._known,
+                epochs[project],
+                await self._graphs.policy(session, project),
+            )
+            for project in projects
         }
+        refused: list[Part] = []
         for entry, events in batches:
             if not events:
                 continue
             gathering = gatherings[events[0].project_id]
             gathering.add(events)
-            await _bury_refused(session, partition, entry, gathering)
+            refused += _refused(entry, gathering)
+        await self._letters.record(
+            session, partition, refused, entries=len(entries), uncapped=_UNCAPPED
+        )
         for project, gathering in gatherings.items():
             if gathering.statements:
                 await self._weave(session, project, gathering, epochs[project])
@@ -77,19 +95,16 @@ class EventsHandler:
         sqlalchemy_event.listen(session.sync_session, "after_commit", learn, once=True)
 
 
-async def _bury_refused(
-    session: AsyncSession, partition: int, entry: Entry, gathering: Gathering
-) -> None:
-    for event, error in gathering.refused:
-        await dead_letters.record(
-            session,
-            reader=READER,
-            topic=EVENTS.name,
-            partition=partition,
-            entry=entry,
-            reason=error.reason,
-            message=error.message,
-            project_id=event.project_id,
-            payload=EventBatch(events=[event]).SerializeToString(),
+def _refused(entry: Entry, gathering: Gathering) -> list[Part]:
+    parts = [
+        Part(
+            entry,
+            EventBatch(events=[event]).SerializeToString(),
+            event.project_id,
+            error.reason,
+            error.message,
         )
+        for event, error in gathering.refused
+    ]
     gathering.refused.clear()
+    return parts

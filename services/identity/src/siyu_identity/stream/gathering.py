@@ -8,6 +8,8 @@ from siyu.event.v1.event_pb2 import (
     EVENT_KIND_UNBIND,
     Event,
 )
+from siyu.type.v1.identifier_pb2 import EVIDENCE_CLASS_INFERRED
+from siyu_identity.app.link import undeclared
 from siyu_identity.app.ports import Names
 from siyu_identity.domain.evidence import (
     NOTHING,
@@ -18,6 +20,7 @@ from siyu_identity.domain.evidence import (
     star,
     unlink,
 )
+from siyu_identity.domain.policy import IdTypePolicy
 from siyu_identity.stream.known import KnownEvidence, RawPair
 from siyu_kit.errors import InvalidInput
 from siyu_kit.identifiers import RANKS, normalise
@@ -28,13 +31,16 @@ _UNRANKED: Final = len(RANKS) + 1
 class Gathering:
     """The statements of one project in one batch."""
 
-    def __init__(self, project_id: str, known: KnownEvidence, epoch: int) -> None:
+    def __init__(
+        self, project_id: str, known: KnownEvidence, epoch: int, policy: IdTypePolicy
+    ) -> None:
         self.statements: dict[Names, Edge] = {}
         self.refused: list[tuple[Event, InvalidInput]] = []
-        """Events with an identifier that the door should not have let in."""
+        """Events with an identifier that the door should not have let in, or not declared here."""
         self._project = project_id
         self._known = known
         self._epoch = epoch
+        self._policy = policy
 
     def add(self, events: Iterable[Event]) -> None:
         """Take what events say about identifiers belonging together."""
@@ -79,6 +85,13 @@ class Gathering:
         except InvalidInput as error:
             self.refused.append((event, error))
             return
+        strange = self._policy.undeclared(item.type for item in identifiers)
+        if strange:
+            self.refused.append((event, undeclared(strange, "ids")))
+            return
+        if event.evidence_class == EVIDENCE_CLASS_INFERRED:
+            # The door refuses it; an inferred link waits for a decision and is sent by Link.
+            return
         time_ms = max(0, event.event_time_ms)
         if event.kind == EVENT_KIND_UNBIND:
             said = unlink(time_ms)
@@ -92,8 +105,8 @@ class Gathering:
 
     def _unwritten(self, names: Names) -> Edge:
         """The latest link of a pair, which the time grain may have kept from being written."""
-        known = self._known.get(self._raw_pair(names), self._epoch)
-        return NOTHING if known is None else NOTHING._replace(linked_ms=known.seen_ms)
+        seen_ms = self._known.latest_ms(self._raw_pair(names))
+        return NOTHING if seen_ms is None else NOTHING._replace(linked_ms=seen_ms)
 
     def _raw_pair(self, names: Names) -> RawPair:
         (best_type, best_value), (other_type, other_value) = names

@@ -2,7 +2,7 @@
 
 An entry says: evidence of this pair, no stronger, no earlier and no later than this, adds nothing.
 It holds as long as nobody unlinks anything in the project, which the project's count of unlinks
-tells, also when another process did it.
+tells, also when another process did it. The latest link that was seen holds in any case.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ CAPACITY: Final = 200_000
 
 GRAIN_MS: Final = 7 * 24 * 3600 * 1000
 """A later link of a pair is written once in this time; see ``Edge.adds_to``. What is not written is
-remembered here, so it is lost only to an unbind that comes late and after a restart in between."""
+remembered here. An unbind that comes late, with a time before such a link, wins over it when the
+memory is gone: after a restart, in another process, or behind ``CAPACITY`` other pairs."""
 
 
 @dataclass(slots=True)
@@ -51,19 +52,23 @@ class KnownEvidence:
 
     def get(self, pair: RawPair, epoch: int) -> Known | None:
         """What is known of a pair."""
-        known = self._young.get(pair)
-        if known is None and (known := self._old.pop(pair, None)) is not None:
-            self._put(pair, known)
+        known = self._find(pair)
         return known if known is not None and known.epoch == epoch else None
+
+    def latest_ms(self, pair: RawPair) -> int | None:
+        """The latest link seen of a pair, whoever unlinked other pairs since."""
+        known = self._find(pair)
+        return None if known is None else known.seen_ms
 
     def learn(
         self, pair: RawPair, strength: int, first_ms: int, linked_ms: int, epoch: int
     ) -> None:
         """Remember evidence that is committed."""
         until_ms = (linked_ms // GRAIN_MS + 1) * GRAIN_MS - 1
-        known = self.get(pair, epoch)
-        if known is None:
-            self._put(pair, Known(strength, first_ms, until_ms, linked_ms, epoch))
+        known = self._find(pair)
+        if known is None or known.epoch != epoch:
+            seen_ms = linked_ms if known is None else max(linked_ms, known.seen_ms)
+            self._put(pair, Known(strength, first_ms, until_ms, seen_ms, epoch))
             return
         known.strength = min(known.strength, strength)
         known.first_ms = min(known.first_ms, first_ms)
@@ -74,6 +79,12 @@ class KnownEvidence:
         """It was unlinked: from now on every link of it counts."""
         self._young.pop(pair, None)
         self._old.pop(pair, None)
+
+    def _find(self, pair: RawPair) -> Known | None:
+        known = self._young.get(pair)
+        if known is None and (known := self._old.pop(pair, None)) is not None:
+            self._put(pair, known)
+        return known
 
     def _put(self, pair: RawPair, known: Known) -> None:
         if len(self._young) >= self._half:
