@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from siyu_kit.config import CommonConfig, Secret, setting
+from siyu_kit.config import CommonConfig, FieldKeyConfig, Secret, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfileConfig(CommonConfig):
+class ProfileConfig(FieldKeyConfig, CommonConfig):
     """Common settings, the peer that knows persons, and the key of addresses."""
 
     identity_target: str = setting("SIYU_IDENTITY_TARGET", doc="host:port or dns:///name:port")

@@ -131,6 +131,21 @@ def unsealed(sealed_text: str) -> bytes:
     return base64.b64decode(sealed_text)
 
 
+def sealed_addresses(document: bytes) -> dict[str, bytes]:
+    """The ciphertexts of a document, by contact point."""
+    message = pb.Profile.FromString(document)
+    return {point.contact_point_id: unsealed(point.address) for point in message.contact_points}
+
+
+def with_sealed(document: bytes, addresses: Mapping[str, bytes]) -> bytes:
+    """The document with these ciphertexts in place of those it has."""
+    message = pb.Profile.FromString(document)
+    for point in message.contact_points:
+        if point.contact_point_id in addresses:
+            point.address = base64.b64encode(addresses[point.contact_point_id]).decode()
+    return message.SerializeToString()
+
+
 def _present(message: value_pb2.Value) -> TraitValue:
     value = stored_value(message)
     if value is None:

@@ -29,7 +29,7 @@ class Persons(Protocol):
     async def number(
         self, project_id: str, identifiers: Sequence[Identifier]
     ) -> Mapping[Identifier, Resolution]:
-        """Numbers of identifiers, given to new ones; malformed ones are left out."""
+        """Numbers of identifiers, given to new ones; refused ones are left out."""
         ...
 
     async def find(self, project_id: str, identifier: Identifier) -> Resolution | None:
@@ -59,6 +59,9 @@ class Move:
     from_person_no: int
     person_no: int
     person_id: str
+    parted: bool = False
+    """It left others behind: what they had withdrawn binds both sides."""
+    commit_time_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Outcome:
     """Natural keys that were used before with other content; these facts are refused."""
     outbox_rows: Sequence[int]
     """Rows of the feed to come; see ``Feed.assigned``."""
+    unnumbered: frozenset[Identifier] = frozenset()
+    """Identifiers that get no number; the facts about them are refused."""
 
 
 class ProfileUnit(Protocol):
@@ -116,6 +121,12 @@ class ProfileStore(Protocol):
 
     async def read_one(self, project_id: str, person_no: int) -> StoredProfile | None:
         """One profile; None for a number that nobody has."""
+        ...
+
+    async def members(
+        self, project_id: str, person_nos: Sequence[int]
+    ) -> Mapping[int, Sequence[int]]:
+        """The identifiers of persons by their present numbers, ascending."""
         ...
 
     async def person_no(self, project_id: str, person_id: str) -> int | None:

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from siyu_kit.errors import AlreadyExists, Conflict
+from siyu_kit.errors import AlreadyExists, Conflict, InvalidInput
+from siyu_kit.failpoints import failpoint
 from siyu_profile.app.ports import (
     Feed,
     Identifier,
@@ -40,16 +41,22 @@ async def record_facts(
     facts: Sequence[tuple[Identifier, F]],
     add: Add[F],
 ) -> Outcome:
-    """Add facts whose ``ident_no`` is still 0; every identifier must be well formed.
+    """Add facts whose ``ident_no`` is still 0; those of identifiers without a number are left out.
 
     Numbering happens before the transaction: a peer is never called while rows are locked.
     """
     resolved = await persons.number(project_id, sorted({identifier for identifier, _ in facts}))
+    failpoint("profile.after_number")
+    unnumbered = frozenset(identifier for identifier, _ in facts if identifier not in resolved)
+    facts = [(identifier, fact) for identifier, fact in facts if identifier in resolved]
+    if not facts:
+        return Outcome(frozenset(), (), unnumbered)
     numbered = [_numbered(fact, resolved[identifier]) for identifier, fact in facts]
     used = sorted({resolved[identifier] for identifier, _ in facts}, key=lambda r: r.ident_no)
     for attempt in range(_ATTEMPTS):
         try:
-            return await _write(store, project_id, numbered, used, add)
+            outcome = await _write(store, project_id, numbered, used, add)
+            return replace(outcome, unnumbered=unnumbered)
         except PersonsMoved:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -70,6 +77,8 @@ async def _write(
         # Folding locks the persons; one that an identifier moved to meanwhile was not folded.
         if await unit.persons_of(project_id, used) != person_nos:
             raise PersonsMoved
+        failpoint("profile.before_commit")
+    failpoint("profile.after_commit")
     return Outcome(frozenset(reused or ()), rows)
 
 
@@ -81,6 +90,11 @@ async def sequence_of(feed: Feed, outcome: Outcome) -> int:
 def key_reused(key: str) -> AlreadyExists:
     """The refusal of a fact whose natural key was used with other content."""
     return AlreadyExists("KEY_REUSED", "the key was used with other content", key=key)
+
+
+def identifier_refused(at: str) -> InvalidInput:
+    """The refusal of a fact about an identifier that gets no number."""
+    return InvalidInput("FIELD_INVALID", "the project does not number this identifier", field=at)
 
 
 def _numbered(fact: F, resolution: Resolution) -> F:

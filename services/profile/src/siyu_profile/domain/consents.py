@@ -1,7 +1,7 @@
 """Consents: an append-only ledger whose latest statement decides."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from siyu_kit.errors import InvalidInput
@@ -61,6 +61,36 @@ def fold_consents(statements: Iterable[Consent]) -> dict[tuple[str, str], Consen
         if other is None or _strictest(statement) > _strictest(other):
             decided[channel, purpose] = statement
     return decided
+
+
+def kept_apart(
+    withdrawn: Iterable[Consent],
+    own: Mapping[tuple[str, str], Consent],
+    ident_no: int,
+    time_ms: int,
+) -> list[Consent]:
+    """The withdrawals of a person that one side of its split lacks, stated anew for that side.
+
+    They count from the split on: a grant before it was overruled by the withdrawal, one after it
+    is a new decision.
+
+    Args:
+        withdrawn: what the whole person had withdrawn.
+        own: what decides for the side by itself.
+        ident_no: the identifier that the side is named after.
+        time_ms: when the split was made.
+    """
+    return [
+        replace(
+            consent,
+            consent_id=f"parted-{time_ms}-{ident_no}-{consent.channel}-{consent.purpose}",
+            ident_no=ident_no,
+            event_time_ms=time_ms,
+        )
+        for consent in withdrawn
+        if (consent.channel, consent.purpose) not in own
+        or own[consent.channel, consent.purpose].granted
+    ]
 
 
 def _latest(statement: Consent) -> tuple[int, bool, str]:

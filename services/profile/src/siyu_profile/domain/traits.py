@@ -12,11 +12,10 @@ from enum import IntEnum
 from typing import Final
 
 from siyu_kit.errors import InvalidInput
+from siyu_kit.traits import RESERVED
 from siyu_profile.domain.values import MAX_ITEMS, MAX_NUMBER, TraitValue
 
 _NAME: Final = re.compile(r"[A-Za-z$_][A-Za-z0-9_$.]{0,99}")
-#: Written by this service from consents and ratings, so nobody else may.
-_RESERVED: Final = ("consent.", "rating.")
 
 
 class OperationKind(IntEnum):
@@ -55,7 +54,7 @@ def check_trait(name: str, field: str) -> str:
         raise InvalidInput(
             "FIELD_INVALID", "a trait is 1 to 100 of [A-Za-z0-9_$.], no digit first", field=field
         )
-    if name.startswith(_RESERVED):
+    if name.startswith(RESERVED):
         raise InvalidInput("FIELD_INVALID", "consent. and rating. are reserved", field=field)
     return name
 

@@ -44,7 +44,7 @@ class ProfileServicer(ProfileServiceServicer):
         checked = statements.check_each(request.operations, "operations", check)
         outcome = await self._record(request.project_id, checked, _add_operations)
         return pb.ApplyTraitsResponse(
-            results=checked.results(outcome.reused),
+            results=checked.results(outcome),
             sequence=await sequence_of(self._feed, outcome),
         )
 
@@ -53,8 +53,8 @@ class ProfileServicer(ProfileServiceServicer):
     ) -> pb.SetContactPointsResponse:
         check = statements.contact_point(self._seal, request.project_id, self._latest_ms())
         checked = statements.check_each(request.contact_points, "contact_points", check)
-        await self._record(request.project_id, checked, _put_contacts)
-        return pb.SetContactPointsResponse(results=checked.results())
+        outcome = await self._record(request.project_id, checked, _put_contacts)
+        return pb.SetContactPointsResponse(results=checked.results(outcome))
 
     async def RecordConsents(
         self, request: pb.RecordConsentsRequest, context: Any
@@ -63,7 +63,7 @@ class ProfileServicer(ProfileServiceServicer):
         checked = statements.check_each(request.consents, "consents", check)
         outcome = await self._record(request.project_id, checked, _add_consents)
         return pb.RecordConsentsResponse(
-            results=checked.results(outcome.reused),
+            results=checked.results(outcome),
             sequence=await sequence_of(self._feed, outcome),
         )
 
@@ -74,7 +74,7 @@ class ProfileServicer(ProfileServiceServicer):
         checked = statements.check_each(request.ratings, "ratings", check)
         outcome = await self._record(request.project_id, checked, _add_ratings)
         return pb.RecordRatingsResponse(
-            results=checked.results(outcome.reused),
+            results=checked.results(outcome),
             sequence=await sequence_of(self._feed, outcome),
         )
 
@@ -122,6 +122,10 @@ class ProfileServicer(ProfileServiceServicer):
             to_send_facts(self._seal, request.project_id, person_no, found, request)
             for person_no, found in zip(asked, stored, strict=True)
         ]
+        known = sorted({found.person_no for found in stored if found is not None})
+        members = await self._store.members(request.project_id, known)
+        for fact in facts:
+            fact.ident_nos.extend(members.get(fact.current_person_no, ()))
         return pb.GetSendFactsResponse(facts=facts)
 
     def _latest_ms(self) -> int:

@@ -8,10 +8,12 @@ from typing import Any, Final, Generic, TypeVar
 from siyu.profile.v1 import profile_service_pb2 as pb
 from siyu.type.v1 import identifier_pb2, item_result_pb2
 from siyu_kit.errors import DomainError, InvalidInput
-from siyu_kit.identifiers import normalise
+from siyu_kit.identifiers import is_junk, normalise
+from siyu_kit.rpc.enums import chosen
 from siyu_kit.rpc.status import item_status
-from siyu_profile.app.ports import Identifier, Seal
-from siyu_profile.app.record_facts import key_reused
+from siyu_kit.rpc.texts import refuse_nul
+from siyu_profile.app.ports import Identifier, Outcome, Seal
+from siyu_profile.app.record_facts import identifier_refused, key_reused
 from siyu_profile.domain.consents import Consent, check_channel, check_purpose
 from siyu_profile.domain.contacts import ContactPoint, check_address, check_type
 from siyu_profile.domain.ratings import Rating
@@ -33,15 +35,21 @@ class Checked(Generic[F]):
 
     good: dict[int, tuple[str, Identifier, F]] = field(default_factory=dict)
     bad: dict[int, DomainError] = field(default_factory=dict)
+    name: str = ""
+    """The request's field that holds the items."""
 
     def facts(self) -> list[tuple[Identifier, F]]:
         """What to record."""
         return [(identifier, fact) for _, identifier, fact in self.good.values()]
 
-    def results(self, reused: frozenset[str] = frozenset()) -> list[item_result_pb2.ItemResult]:
+    def results(self, outcome: Outcome) -> list[item_result_pb2.ItemResult]:
         """One result for each item, in order."""
         errors = dict(self.bad)
-        errors.update({i: key_reused(key) for i, (key, _, _) in self.good.items() if key in reused})
+        for index, (key, identifier, _) in self.good.items():
+            if identifier in outcome.unnumbered:
+                errors[index] = identifier_refused(f"{self.name}[{index}].identifier")
+            elif key in outcome.reused:
+                errors[index] = key_reused(key)
         return [
             item_result_pb2.ItemResult(index=index, status=item_status(errors.get(index)))
             for index in range(len(self.good) + len(self.bad))
@@ -54,9 +62,10 @@ def check_each(
     """Check every item; raises InvalidInput when there are none or too many."""
     if not 0 < len(items) <= MAX_BATCH:
         raise InvalidInput("FIELD_INVALID", f"send 1 to {MAX_BATCH} at once", field=name)
-    checked: Checked[F] = Checked()
+    checked: Checked[F] = Checked(name=name)
     for index, item in enumerate(items):
         try:
+            refuse_nul(item, f"{name}[{index}]")
             checked.good[index] = check(item, f"{name}[{index}]")
         except InvalidInput as error:
             checked.bad[index] = error
@@ -67,12 +76,7 @@ def operation(
     message: pb.TraitOperation, at: str, *, latest_ms: int
 ) -> tuple[str, Identifier, TraitOperation]:
     """A trait operation."""
-    try:
-        kind = OperationKind(message.kind)
-    except ValueError:
-        raise InvalidInput(
-            "FIELD_INVALID", "say what the operation does", field=f"{at}.kind"
-        ) from None
+    kind = chosen(OperationKind, message.kind, f"{at}.kind")
     value = from_value(message.value, f"{at}.value")
     _check_operand(kind, value, f"{at}.value")
     fact = TraitOperation(
@@ -152,7 +156,14 @@ def identifier_of(message: identifier_pb2.Identifier, at: str) -> Identifier:
 
 
 def _identifier(message: identifier_pb2.Identifier, at: str) -> Identifier:
-    return identifier_of(message, f"{at}.identifier")
+    identifier = identifier_of(message, f"{at}.identifier")
+    if is_junk(*identifier):
+        raise InvalidInput(
+            "FIELD_INVALID",
+            "a placeholder shared by many people says nothing about one of them",
+            field=f"{at}.identifier.value",
+        )
+    return identifier
 
 
 def _check_operand(kind: OperationKind, value: TraitValue | None, at: str) -> None:

@@ -96,6 +96,16 @@ async def load_facts(
     return facts
 
 
+async def load_consents(
+    session: AsyncSession, project_id: str, idents: Sequence[int]
+) -> list[Consent]:
+    """The statements of consent of these identifiers."""
+    found: list[Consent] = []
+    for part in chunked(session, sorted(idents)):
+        found += [_consent(row) for row in await _rows(session, ConsentRow, project_id, part)]
+    return found
+
+
 async def idents_with_facts(
     session: AsyncSession, project_id: str, idents: Sequence[int]
 ) -> set[int]:

@@ -1,6 +1,6 @@
 """The profile database."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from siyu_kit.sql.engine import Database
 from siyu_kit.sql.outbox import Outbox
 from siyu_kit.sql.upsert import table_of
 from siyu_profile.app.ports import StoredProfile
+from siyu_profile.store.people import members_of
 from siyu_profile.store.tables import PersonMapRow, PersonRow, ProfileRow
 from siyu_profile.store.unit import SqlProfileUnit
 
@@ -66,6 +67,16 @@ class SqlProfileStore:
             rows = await session.execute(_MANY, values)
             by_number = {row.ident_no: _stored(row) for row in rows}
         return [by_number.get(person_no) for person_no in person_nos]
+
+    async def members(
+        self, project_id: str, person_nos: Sequence[int]
+    ) -> Mapping[int, Sequence[int]]:
+        found: dict[int, list[int]] = {number: [] for number in person_nos}
+        async with self._database.session() as session:
+            person_of = await members_of(session, project_id, found)
+        for ident_no in sorted(person_of):
+            found[person_of[ident_no]].append(ident_no)
+        return found
 
     async def person_no(self, project_id: str, person_id: str) -> int | None:
         async with self._database.session() as session:

@@ -13,7 +13,7 @@ from siyu_profile.domain.consents import Consent
 from siyu_profile.domain.contacts import ContactPoint
 from siyu_profile.domain.ratings import Rating
 from siyu_profile.domain.traits import TraitOperation
-from siyu_profile.store import facts, people
+from siyu_profile.store import facts, parting, people
 from siyu_profile.store.folding import feed_messages, refold
 from siyu_profile.store.tables import (
     ConsentRow,
@@ -60,7 +60,13 @@ class SqlProfileUnit:
         )
 
     async def move(self, project_id: str, moves: Sequence[Move]) -> set[int]:
-        return await people.follow(self._session, project_id, moves)
+        held = await parting.held_together(self._session, project_id, moves)
+        touched = await people.follow(self._session, project_id, moves)
+        if held:
+            copies = await parting.copies(self._session, project_id, held)
+            await self.add_consents(project_id, copies)
+            touched |= {copy.ident_no for copy in copies}
+        return touched
 
     async def persons_of(self, project_id: str, resolved: Sequence[Resolution]) -> set[int]:
         return await people.present_persons(self._session, project_id, resolved)

@@ -1,6 +1,7 @@
 """Follows the identity feed: persons whose identifiers moved are folded again."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from google.protobuf.message import DecodeError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,16 +23,38 @@ class IdentityFeed:
     async def __call__(
         self, session: AsyncSession, _partition: int, entries: Sequence[Entry]
     ) -> None:
-        moves: dict[str, list[Move]] = {}
-        for entry in entries:
-            batch = _parsed(entry)
-            moves.setdefault(batch.project_id, []).extend(
-                Move(change.ident_no, change.from_person_no, change.person_no, change.person_id)
-                for change in batch.changes
-            )
-        unit = self._unit_on(session)
-        for project_id, found in moves.items():
-            await unit.refold(project_id, await unit.move(project_id, found))
+        unit, touched = self._unit_on(session), defaultdict[str, set[int]](set)
+        for project_id, found in _stretches(map(_parsed, entries)):
+            touched[project_id] |= await unit.move(project_id, found)
+        for project_id, person_nos in touched.items():
+            await unit.refold(project_id, person_nos)
+
+
+def _stretches(
+    batches: Iterable[feed_pb.IdentityChangeBatch],
+) -> Iterator[tuple[str, list[Move]]]:
+    """Moves by project, many batches at once; where somebody parts, what was before comes first."""
+    waiting: dict[str, list[Move]] = {}
+    for batch in batches:
+        moves = [_move(change, batch) for change in batch.changes]
+        if any(move.parted for move in moves):
+            yield batch.project_id, waiting.pop(batch.project_id, [])
+            yield batch.project_id, moves
+        else:
+            waiting.setdefault(batch.project_id, []).extend(moves)
+    yield from waiting.items()
+
+
+def _move(change: feed_pb.IdentityChange, batch: feed_pb.IdentityChangeBatch) -> Move:
+    """A move; who was with others only until more evidence came does not part from them."""
+    return Move(
+        change.ident_no,
+        change.from_person_no,
+        change.person_no,
+        change.person_id,
+        parted=batch.by_hand and change.kind == feed_pb.IDENTITY_CHANGE_KIND_SPLIT,
+        commit_time_ms=batch.commit_time_ms,
+    )
 
 
 def _parsed(entry: Entry) -> feed_pb.IdentityChangeBatch:

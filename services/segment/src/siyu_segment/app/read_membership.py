@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pyroaring import BitMap
 
 from siyu_kit.errors import InvalidInput, PreconditionFailed
+from siyu_kit.telemetry import link_current
 from siyu_segment.app.ports import AsOf, AudienceSource, Explanation, SegmentStore
 from siyu_segment.domain.membership import Run, RunState
 
@@ -36,6 +37,7 @@ async def read_membership(
             raise InvalidInput("FIELD_INVALID", "the run is of another segment", field="run_id")
         if run.state is not RunState.SUCCEEDED:
             raise PreconditionFailed("RUN_NOT_PUBLISHED", "the run has not succeeded")
+        link_current([run.trace])
         return Membership(run, await unit.members(project_id, wanted))
 
 

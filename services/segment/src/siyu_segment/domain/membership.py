@@ -37,6 +37,15 @@ class EvaluationKey:
     profile_sequence: int = 0
     result_digest: str = ""
 
+    def covers(self, other: "EvaluationKey") -> bool:
+        """Whether nothing that ``other`` saw is missing here: no time, no data, no person."""
+        return (
+            self.as_of_time_ms >= other.as_of_time_ms
+            and self.batch_no >= other.batch_no
+            and self.identity_sequence >= other.identity_sequence
+            and self.profile_sequence >= other.profile_sequence
+        )
+
 
 @dataclass(frozen=True)
 class Run:
@@ -55,6 +64,8 @@ class Run:
     left: int = 0
     cause: Cause = Cause.REFRESH
     failure: str = ""
+    trace: str | None = None
+    """Traceparent of the refresh that made it."""
 
 
 @dataclass(frozen=True)

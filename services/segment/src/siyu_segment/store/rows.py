@@ -71,6 +71,7 @@ def to_run(row: SegmentRunRow) -> Run:
         left=row.left,
         cause=Cause(row.cause),
         failure=row.failure,
+        trace=row.trace,
     )
 
 
@@ -95,5 +96,6 @@ def from_run(run: Run, members: bytes | None = None) -> SegmentRunRow:
         left=run.left,
         cause=int(run.cause),
         failure=run.failure,
+        trace=run.trace,
         members=members,
     )

@@ -60,4 +60,6 @@ class SegmentRunRow(SQLModel, table=True):
     left: int = Field(sa_column=Column("left_count", BigInteger, nullable=False))
     cause: int
     failure: str = Field(max_length=500)
+    # W3C traceparent of the refresh, so that who uses the run finds how it came about.
+    trace: str | None = Field(default=None, max_length=55)
     members: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
