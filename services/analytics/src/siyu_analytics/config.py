@@ -1,5 +1,6 @@
 """Settings of the analytics service."""
 
+import os
 from dataclasses import dataclass
 
 from siyu_kit.config import CommonConfig, Secret, setting
@@ -10,6 +11,9 @@ class AnalyticsConfig(CommonConfig):
     """Common settings, the peer that numbers identifiers, and the engine's bounds."""
 
     identity_target: str = setting("SIYU_IDENTITY_TARGET", doc="host:port or dns:///name:port")
+    profile_target: str = setting(
+        "SIYU_PROFILE_TARGET", doc="host:port or dns:///name:port; asked to close gaps of its feed"
+    )
     key: Secret = setting(
         "SIYU_ANALYTICS_KEY",
         default=Secret(""),
@@ -22,7 +26,9 @@ class AnalyticsConfig(CommonConfig):
         "SIYU_ANALYTICS_QUERY_MEMORY", default=3_000_000_000, doc="bytes one query may take"
     )
     query_threads: int = setting(
-        "SIYU_ANALYTICS_QUERY_THREADS", default=4, doc="queries at once; more wait"
+        "SIYU_ANALYTICS_QUERY_THREADS",
+        default=lambda: max(2, os.cpu_count() or 1),
+        doc="queries at once, more wait; default: as many as cores",
     )
     query_timeout_s: float = setting(
         "SIYU_ANALYTICS_QUERY_TIMEOUT_S", default=60.0, doc="longest query"

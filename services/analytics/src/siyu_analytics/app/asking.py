@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from siyu_analytics.app.ports import Engine, Freshness, PersonMap, Snapshot, Watermarks
+from siyu_analytics.app.recent_work import RecentWork
 from siyu_analytics.domain.binder import Basis, Query
 from siyu_kit.clock import Clock
 from siyu_kit.errors import DeadlineExceeded
@@ -29,6 +30,7 @@ class Asking:
     watermarks: Watermarks
     persons: PersonMap
     clock: Clock
+    recent: RecentWork = field(default_factory=RecentWork)
 
     async def basis(
         self, call: Call, as_of_ms: int, zone: str, *, pinned: Snapshot | None = None
@@ -39,6 +41,7 @@ class Asking:
         that a list stays that of its count. Persons are always those of now.
         """
         snapshot = await self.watermarks.wait(call.project_id, call.freshness, call.deadline)
+        self.recent.link(call.project_id, snapshot)
         if pinned is not None:
             snapshot = Snapshot(
                 batch_no=min(snapshot.batch_no, pinned.batch_no),

@@ -1,8 +1,9 @@
 """Lists the persons counted in one cell of a result, by the rows that the count came from."""
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from siyu_analytics.app.ask_model import kept_of
 from siyu_analytics.app.asking import Asking, Call
 from siyu_analytics.app.compare_groups import ComparedCell, GivenSets
 from siyu_analytics.app.ports import Snapshot
@@ -16,8 +17,10 @@ from siyu_analytics.domain.comparison import achievers_query
 from siyu_analytics.domain.conversion import ConversionCell, Definition, conversion_members
 from siyu_analytics.domain.events import EventsCell, EventsRequest, events_members
 from siyu_analytics.domain.filters import EventFilter
-from siyu_analytics.domain.funnel import FunnelCell, FunnelRequest, funnel_members
+from siyu_analytics.domain.funnel import FunnelCell, FunnelRequest
+from siyu_analytics.domain.funnel_plan import funnel_members
 from siyu_analytics.domain.members import ids_query, page_query
+from siyu_analytics.domain.question import Question
 from siyu_analytics.domain.scope import Scope
 from siyu_kit.errors import PreconditionFailed
 
@@ -73,7 +76,23 @@ class OpenComparison:
     cell: ComparedCell
 
 
-Opened: TypeAlias = OpenFunnel | OpenEvents | OpenConversion | OpenComparison
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A cell of any other model."""
+
+    question: Question
+    cell: Any
+    """As the model has it."""
+    other: bool = False
+    """Whether it is of the group of those that are not kept."""
+
+    @property
+    def scope(self) -> Scope:
+        """Range and time of view."""
+        return self.question.scope
+
+
+Opened: TypeAlias = OpenFunnel | OpenEvents | OpenConversion | OpenComparison | OpenModel
 
 
 class Page(NamedTuple):
@@ -128,6 +147,11 @@ class ListMembers:
                 return events_members(binder, asked, row, groups)
             case OpenConversion(definition, bucket):
                 return conversion_members(binder, definition, bucket)
+            case OpenModel(question, of_model, other):
+                named = None
+                if other:
+                    named = await kept_of(self._asking, call, basis, question)
+                return question.members(binder, of_model, named)
             case _:
                 raise TypeError(f"{type(opened).__name__} is not listed by a query")
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from siyu_analytics.app.carry_out import CarryOut
-from siyu_analytics.app.plan_rules import may_hold_tracks
+from siyu_analytics.app.plan_rules import may_hold_tracks, passed_over
 from siyu_analytics.app.sink_ports import Plans
+from siyu_kit.failpoints import failpoint
 from siyu_kit.stream.ownership import Owned
 from siyu_kit.stream.port import Entry
 
@@ -25,7 +26,9 @@ class PlanBatch:
         last_id = entries[-1].id
         if any(may_hold_tracks(entry) for entry in entries):
             plan = await self._plans.make(owned, entries)
+            failpoint("sink.after_plan")
             await self._carry_out(owned, plan, entries, replay=False)
+            failpoint("sink.after_done")
         else:
-            await self._plans.skip(owned, last_id)
+            await self._plans.skip(owned, last_id, passed_over(entries))
         owned.position = last_id

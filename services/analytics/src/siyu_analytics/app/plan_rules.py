@@ -1,8 +1,8 @@
-"""Which entries of a batch are read."""
+"""Which entries of a batch are read, and what becomes of all that they hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from siyu_analytics.app.sink_ports import Letter
+from siyu_analytics.app.sink_ports import Letter, StoredCount
 from siyu_kit.stream.port import Entry
 from siyu_kit.stream.topics import Kind
 
@@ -17,3 +17,34 @@ def readable(entries: Sequence[Entry]) -> tuple[list[Entry], list[Letter]]:
     held = [entry for entry in entries if may_hold_tracks(entry)]
     letters = [Letter(entry, "DAMAGED_ENTRY", entry.damage) for entry in held if entry.damage]
     return [entry for entry in held if not entry.damage], letters
+
+
+Counts = Mapping[str, StoredCount]
+"""By project."""
+
+
+def passed_over(entries: Iterable[Entry]) -> Counts:
+    """The events of entries that are not read, because nothing in them is for the store."""
+    over = (entry for entry in entries if not may_hold_tracks(entry))
+    return summed({entry.project_id: StoredCount(passed=entry.count)} for entry in over)
+
+
+def buried(letters: Iterable[Letter]) -> Counts:
+    """The events of the letters."""
+    return summed(
+        {
+            letter.project_id or letter.entry.project_id: StoredCount(
+                dead_lettered=letter.entry.count if letter.payload is None else 1
+            )
+        }
+        for letter in letters
+    )
+
+
+def summed(parts: Iterable[Counts]) -> Counts:
+    """All of them together."""
+    total: dict[str, StoredCount] = {}
+    for part in parts:
+        for project_id, count in part.items():
+            total[project_id] = total.get(project_id, StoredCount()) + count
+    return total

@@ -74,8 +74,8 @@ class Watermarks(Protocol):
     async def wait(self, project_id: str, freshness: Freshness, deadline: float) -> Snapshot:
         """Wait until the state is at least ``freshness``.
 
-        ``deadline`` is on the monotonic clock; past it raises ``DependencyDown`` (NOT_FRESH, with
-        ``what``, ``asked``, ``reached``).
+        ``deadline`` is on the monotonic clock; shortly before it raises ``DependencyDown``
+        (NOT_FRESH, with ``what``, ``asked``, ``reached``), so that the caller still hears it.
         """
         ...
 

@@ -5,14 +5,10 @@ from typing import Any, NamedTuple
 from siyu_analytics.app.asking import Asking, Call
 from siyu_analytics.app.ports import Snapshot
 from siyu_analytics.domain.binder import Basis, Binder
-from siyu_analytics.domain.breakdown import GroupKey
-from siyu_analytics.domain.funnel import (
-    FunnelGroup,
-    FunnelRequest,
-    check_funnel,
-    funnel_group,
-    funnel_query,
-)
+from siyu_analytics.domain.breakdown import GroupKey, limit_of
+from siyu_analytics.domain.funnel import FunnelGroup, FunnelRequest, check_funnel
+from siyu_analytics.domain.funnel_plan import funnel_group, funnel_query
+from siyu_analytics.domain.periods import Granularity
 
 
 class FunnelAnswer(NamedTuple):
@@ -21,6 +17,7 @@ class FunnelAnswer(NamedTuple):
     request: FunnelRequest
     total: FunnelGroup
     groups: list[FunnelGroup]
+    trend: list[FunnelGroup]
     snapshot: Snapshot
 
 
@@ -39,7 +36,12 @@ class QueryFunnel:
         steps = len(request.steps)
         total = funnel_group(rows[0], steps, None)
         groups = [funnel_group(row, steps, place_of(row["place"])) for row in rows[1:]]
-        return FunnelAnswer(request, total, groups, snapshot)
+        trend = []
+        if request.trend is not Granularity.WHOLE:
+            for start_ms, asked in request.of_each_period():
+                (row,) = await self._asking.rows(funnel_query(Binder(basis), asked), call)
+                trend.append(funnel_group(row, steps, None, start_ms))
+        return FunnelAnswer(request, total, groups, trend, snapshot)
 
     async def _rows(self, call: Call, basis: Basis, request: FunnelRequest) -> list[dict[str, Any]]:
         kept = await kept_groups(self._asking, call, basis, request)
@@ -60,7 +62,7 @@ async def kept_groups(
 ) -> Complete | list[GroupKey]:
     """The answer when all groups are within the limit, else the groups that are kept."""
     rows = await asking.rows(funnel_query(Binder(basis), request), call)
-    limit = request.breakdown.limit if request.breakdown else 0
+    limit = limit_of(request.breakdown)
     if len(rows) <= limit + 1:
         return Complete(rows)
     return [place_of(row["place"]) for row in rows[1 : limit + 1]]

@@ -2,6 +2,7 @@
 
 from siyu_analytics.app.carry_out import CarryOut
 from siyu_analytics.app.sink_ports import Plans
+from siyu_kit.failpoints import failpoint
 from siyu_kit.log import get_logger
 from siyu_kit.stream.ownership import Owned
 from siyu_kit.stream.port import StreamStore
@@ -35,6 +36,8 @@ class RecoverSink:
                 planned=plan.entries,
                 found=len(entries),
             )
+        failpoint("sink.recovering")
         await self._carry_out(owned, plan, entries, replay=True)
+        failpoint("sink.recovered")
         owned.position = plan.last_id
         _log.info("plan_replayed", partition=plan.partition, batch_no=plan.batch_no)

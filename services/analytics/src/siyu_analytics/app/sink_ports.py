@@ -22,10 +22,21 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class StoredCount:
-    """What became of a project's events in one batch."""
+    """What became of a project's events in one batch; together, all that its entries held."""
 
-    stored: int
-    duplicates: int
+    stored: int = 0
+    duplicates: int = 0
+    passed: int = 0
+    """Not for the event store: profile operations and links."""
+    dead_lettered: int = 0
+
+    def __add__(self, other: "StoredCount") -> "StoredCount":
+        return StoredCount(
+            self.stored + other.stored,
+            self.duplicates + other.duplicates,
+            self.passed + other.passed,
+            self.dead_lettered + other.dead_lettered,
+        )
 
 
 class EventBatches(Protocol):
@@ -53,6 +64,10 @@ class EventBatches(Protocol):
         Again with the same entries, batch and token it changes nothing and answers the same;
         ``replay`` makes sure of it by asking for the rows.
         """
+        ...
+
+    async def rows(self, batch_no: int) -> dict[str, int]:
+        """How many rows of the batch are stored, by project."""
         ...
 
 
@@ -115,7 +130,7 @@ class Plans(Protocol):
         """Mark it done, count, and move the position, all at once; raises ``LeaseLost``."""
         ...
 
-    async def skip(self, owned: Owned, last_id: str) -> None:
+    async def skip(self, owned: Owned, last_id: str, counts: Mapping[str, StoredCount]) -> None:
         """Move the position over entries that hold nothing to store; raises ``LeaseLost``."""
         ...
 

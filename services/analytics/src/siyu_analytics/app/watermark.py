@@ -9,6 +9,9 @@ from siyu_kit.clock import Clock
 from siyu_kit.errors import DependencyDown
 
 _LOOK_S: Final = 0.02
+_SAY_SO_S: Final = 0.2
+_SAY_SO_MOST_S: Final = 0.5
+_REMEMBERED: Final = 1_000
 _COUNT_REST: Final = 10
 """Counting persons reads the population: it rests this many times as long as it took."""
 
@@ -45,13 +48,15 @@ class LiveWatermarks:
         return await self._snapshot(project_id, await self._store.progress(project_id), 0)
 
     async def wait(self, project_id: str, freshness: Freshness, deadline: float) -> Snapshot:
+        now = self._clock.monotonic()
+        give_up_at = deadline - _time_to_say_so(deadline - now)
         while True:
             progress = await self._store.progress(project_id)
             lag = _lag(progress, freshness)
             if lag is None:
                 needed = freshness.min_identity_sequence
                 return await self._snapshot(project_id, progress, needed)
-            if self._clock.monotonic() + _LOOK_S >= deadline:
+            if self._clock.monotonic() + _LOOK_S >= give_up_at:
                 what, asked, reached = lag
                 raise DependencyDown(
                     "NOT_FRESH",
@@ -77,12 +82,19 @@ class LiveWatermarks:
         persons = await self._persons.persons(project_id)
         ended = self._clock.monotonic()
         again_at = ended + _COUNT_REST * (ended - started)
+        if len(self._counted) >= _REMEMBERED:  # a caller may name projects that are not there
+            del self._counted[next(iter(self._counted))]
         self._counted[project_id] = _Counted(persons, sequence, again_at)
         return persons
 
     async def _snapshot(self, project_id: str, progress: Progress, needed: int) -> Snapshot:
         held = await self._persons.refresh(project_id, progress, needed=needed)
         return Snapshot(progress.batch_no, held, progress.profile_sequence)
+
+
+def _time_to_say_so(left_s: float) -> float:
+    """What is kept of the caller's time, so that the reason arrives before the caller has left."""
+    return min(max(_SAY_SO_S, left_s / 10), _SAY_SO_MOST_S, left_s / 2)
 
 
 def _lag(progress: Progress, freshness: Freshness) -> tuple[str, int, int] | None:

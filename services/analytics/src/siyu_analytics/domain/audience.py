@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.chain import Chain, chain_sql
 from siyu_analytics.domain.condition import (
-    And,
+    AllOf,
+    AnyOf,
     Condition,
     EventCount,
     EventSequence,
     Everyone,
-    Not,
-    Or,
+    NoneOf,
     Trait,
 )
 from siyu_analytics.domain.predicate import compare
@@ -55,12 +55,13 @@ class Sets:
 
     def _expression(self, condition: Condition) -> str:
         match condition:
-            case And(conditions):
+            case AllOf(conditions):
                 return _combined("bitmapAnd", [self.add(item) for item in conditions])
-            case Or(conditions):
+            case AnyOf(conditions):
                 return _combined("bitmapOr", [self.add(item) for item in conditions])
-            case Not(child):
-                return f"bitmapAndnot(everybody, {self.add(child)})"
+            case NoneOf(conditions):
+                union = _combined("bitmapOr", [self.add(item) for item in conditions])
+                return f"bitmapAndnot(everybody, {union})"
             case Everyone():
                 return "everybody"
             case leaf:

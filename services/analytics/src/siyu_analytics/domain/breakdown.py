@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from siyu_analytics.domain.binder import Binder
+from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import check_property
 from siyu_analytics.domain.predicate import Source, property_source
@@ -26,6 +26,24 @@ class Breakdown:
     def filled(self) -> "Breakdown":
         """With the default limit in its place."""
         return replace(self, limit=self.limit or DEFAULT_LIMIT)
+
+
+def filled(breakdown: Breakdown | None) -> Breakdown | None:
+    """With the default limit in its place, if there is a breakdown."""
+    return breakdown.filled() if breakdown else None
+
+
+def limit_of(breakdown: Breakdown | None) -> int:
+    """Groups kept; 0 without a breakdown."""
+    return breakdown.limit if breakdown else 0
+
+
+def checked_groups(breakdown: Breakdown | None) -> int:
+    """Groups that an answer may have, the others' included; refuses what is malformed."""
+    if breakdown is None:
+        return 1
+    check_breakdown(breakdown, "breakdown")
+    return breakdown.limit + 1
 
 
 def check_breakdown(breakdown: Breakdown, field: str) -> None:
@@ -108,3 +126,22 @@ def is_group(binder: Binder, group: GroupKey, kept: Sequence[GroupKey] | None) -
     if group.missing:
         return "split.2"
     return f"(NOT split.2 AND split.1 = {binder.text(group.value)})"
+
+
+def ranked(binder: Binder, breakdown: Breakdown, rows: str, weight: str = "count()") -> Query:
+    """The groups of rows with the column ``split``, heaviest first, one more than are kept."""
+    return binder.query(
+        f"SELECT split FROM ({rows}) GROUP BY split"
+        f" ORDER BY {weight} DESC, split.2, split.1 LIMIT {breakdown.limit + 1}"
+    )
+
+
+def placed(binder: Binder, breakdown: Breakdown | None, kept: Sequence[GroupKey] | None) -> str:
+    """The column ``place`` of rows that have ``split`` if there is a breakdown."""
+    found = folded(binder, kept) if breakdown else "('', false, false)"
+    return f"{found} AS place"
+
+
+def in_group(binder: Binder, group: GroupKey | None, kept: Sequence[GroupKey] | None) -> list[str]:
+    """The test of a cell's group, none for all of them."""
+    return [is_group(binder, group, kept)] if group is not None else []

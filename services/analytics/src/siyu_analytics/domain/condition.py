@@ -16,24 +16,24 @@ MAX_WITHIN_MS: Final = 315_360_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class And:
+class AllOf:
     """All of the conditions hold."""
 
     conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Or:
+class AnyOf:
     """At least one of the conditions holds."""
 
     conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
-    """The complement over the population."""
+class NoneOf:
+    """None of the conditions holds: the complement over the population."""
 
-    condition: "Condition"
+    conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class EventSequence:
     window: Window
 
 
-Condition: TypeAlias = And | Or | Not | Everyone | Trait | EventCount | EventSequence
+Condition: TypeAlias = AllOf | AnyOf | NoneOf | Everyone | Trait | EventCount | EventSequence
 
 
 class Node(NamedTuple):
@@ -112,12 +112,12 @@ def walk(condition: Condition, path: str = "condition") -> Iterator[Node]:
 
 def _children(condition: Condition) -> list[tuple[Condition, str]]:
     match condition:
-        case And(conditions):
-            return [(c, f".and.conditions[{i}]") for i, c in enumerate(conditions)]
-        case Or(conditions):
-            return [(c, f".or.conditions[{i}]") for i, c in enumerate(conditions)]
-        case Not(child):
-            return [(child, ".not.condition")]
+        case AllOf(conditions):
+            return [(c, f".all_of.conditions[{i}]") for i, c in enumerate(conditions)]
+        case AnyOf(conditions):
+            return [(c, f".any_of.conditions[{i}]") for i, c in enumerate(conditions)]
+        case NoneOf(conditions):
+            return [(c, f".none_of.conditions[{i}]") for i, c in enumerate(conditions)]
         case _:
             return []
 
@@ -132,10 +132,12 @@ def check_condition(condition: Condition, path: str = "condition") -> None:
 
 def _check_node(condition: Condition, path: str) -> None:
     match condition:
-        case And(conditions):
-            _check_width(len(conditions), f"{path}.and.conditions")
-        case Or(conditions):
-            _check_width(len(conditions), f"{path}.or.conditions")
+        case AllOf(conditions):
+            _check_width(len(conditions), f"{path}.all_of.conditions")
+        case AnyOf(conditions):
+            _check_width(len(conditions), f"{path}.any_of.conditions")
+        case NoneOf(conditions):
+            _check_width(len(conditions), f"{path}.none_of.conditions")
         case Trait():
             check_name(condition.name, f"{path}.trait.trait")
             check_operands(condition.operator, condition.operands, f"{path}.trait")

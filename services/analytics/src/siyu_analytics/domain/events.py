@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_EVEN, Decimal
-from enum import Enum
 from typing import Final, NamedTuple
 
 from siyu_analytics.domain.audience import persons_filter
@@ -11,37 +9,34 @@ from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.breakdown import (
     Breakdown,
     GroupKey,
-    check_breakdown,
+    checked_groups,
+    filled,
     folded,
     is_group,
+    limit_of,
     property_text,
     with_trait,
 )
 from siyu_analytics.domain.checks import check_name, refuse, require
+from siyu_analytics.domain.compared_range import (
+    Comparison,
+    check_comparison,
+    compared_scope,
+)
 from siyu_analytics.domain.filters import CONTEXT, EventFilter, check_event
+from siyu_analytics.domain.measures import (
+    ANY_TYPE,
+    OF_NOTHING,
+    Measure,
+    amount_columns,
+    total_sql,
+)
+from siyu_analytics.domain.periods import Granularity, bucket_sql
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
-from siyu_analytics.domain.windows import HOUR_MS
 
 MAX_ROWS: Final = 5_000
 """Rows that one answer may have; with their tokens they stay below the size of one message."""
-_SCALE: Final = 10_000
-
-
-class Granularity(Enum):
-    """Split over time; the value is its length in milliseconds, where it does not vary."""
-
-    WHOLE = 0
-    HOUR = HOUR_MS
-    DAY = 24 * HOUR_MS
-
-
-class Measure(Enum):
-    """What is added up."""
-
-    NONE = ""
-    SUM = "sum"
-    AVERAGE = "average"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +49,20 @@ class EventsRequest:
     breakdown: Breakdown | None = None
     measure: Measure = Measure.NONE
     measure_property: str = ""
+    comparison: Comparison = Comparison.NONE
+    compare_from_ms: int = 0
+
+    @property
+    def compared(self) -> "EventsRequest | None":
+        """The same question of the range that is compared with; None without one."""
+        scope = compared_scope(self.scope, self.comparison, self.compare_from_ms)
+        if scope is None:
+            return None
+        return replace(self, scope=scope, comparison=Comparison.NONE, compare_from_ms=0)
 
     def filled(self, now_ms: int) -> "EventsRequest":
         """With every default in its place."""
-        breakdown = self.breakdown.filled() if self.breakdown else None
+        breakdown = filled(self.breakdown)
         return replace(self, scope=self.scope.filled(now_ms), breakdown=breakdown)
 
 
@@ -65,16 +70,15 @@ def check_events(request: EventsRequest) -> None:
     """Refuse a filled request that is malformed or asks for too many rows."""
     check_scope(request.scope, "scope")
     check_event(request.event, "event")
-    if request.measure is Measure.NONE:
-        require(not request.measure_property, "measure_property", "empty without a measure")
+    if request.measure in OF_NOTHING:
+        require(not request.measure_property, "measure_property", "empty with this measure")
     else:
         check_name(request.measure_property, "measure_property")
         context = request.measure_property.startswith(CONTEXT)
-        require(not context, "measure_property", "a numeric property; the context is text")
-    groups = 1
-    if request.breakdown is not None:
-        check_breakdown(request.breakdown, "breakdown")
-        groups = request.breakdown.limit + 1
+        numeric = request.measure not in ANY_TYPE
+        require(not (context and numeric), "measure_property", "a number; the context is text")
+    check_comparison(request.scope, request.comparison, request.compare_from_ms)
+    groups = checked_groups(request.breakdown)
     if request.granularity is not Granularity.WHOLE:
         span = request.scope.span
         rows = ((span.high - span.low) // request.granularity.value + 2) * groups
@@ -97,11 +101,13 @@ class EventsCell(NamedTuple):
 
     time_ms: int | None = None
     group: GroupKey | None = None
+    compared: bool = False
+    """Of the range that is compared with."""
 
 
 def groups_query(binder: Binder, request: EventsRequest) -> Query:
     """The groups by number of events, greatest first, one more than the limit: ``split``."""
-    limit = (request.breakdown.limit if request.breakdown else 0) + 1
+    limit = limit_of(request.breakdown) + 1
     return binder.query(
         f"SELECT split FROM ({_rows(binder, request)}) GROUP BY split"
         f" ORDER BY count() DESC, split.2, split.1 LIMIT {limit}"
@@ -109,9 +115,12 @@ def groups_query(binder: Binder, request: EventsRequest) -> Query:
 
 
 def events_query(
-    binder: Binder, request: EventsRequest, kept: Sequence[GroupKey] | None = None
+    binder: Binder,
+    request: EventsRequest,
+    kept: Sequence[GroupKey] | None = None,
+    most: int = 0,
 ) -> Query:
-    """The rows and the total.
+    """The rows and the total, of them at most so many; 0: all.
 
     Columns: ``everything``, ``bucket`` (ms), ``place``, ``events``, ``persons``, ``total`` (of
     ten-thousandths, text), ``valued`` (events that have the property).
@@ -122,10 +131,11 @@ def events_query(
     rows = f"SELECT person, bucket, amount, has_amount, {place} FROM ({_rows(binder, request)})"
     return binder.query(
         "SELECT toBool(grouping(bucket)) AS everything, bucket, place, count() AS events,"
-        " uniqExact(person) AS persons, toString(sumIf(amount, has_amount)) AS total,"
+        f" uniqExact(person) AS persons, {total_sql(request.measure)} AS total,"
         f" countIf(has_amount) AS valued FROM ({rows})"
         " GROUP BY GROUPING SETS ((bucket, place), ())"
         " ORDER BY everything DESC, bucket, place.3, events DESC, place.2, place.1"
+        + (f" LIMIT {most}" if most else "")
     )
 
 
@@ -136,6 +146,8 @@ def events_members(
     kept: Sequence[GroupKey] | None = None,
 ) -> str:
     """A SELECT of the persons of a row (``person``), from the rows that the numbers come from."""
+    if cell.compared:
+        request = request.compared or request
     where = ["true"]
     if cell.time_ms is not None:
         where.append(f"bucket = {binder.whole(cell.time_ms)}")
@@ -146,7 +158,10 @@ def events_members(
 
 def _rows(binder: Binder, request: EventsRequest) -> str:
     """A SELECT of ``person``, ``bucket``, ``amount``, ``has_amount`` and, if asked, ``split``."""
-    columns = [f"{_bucket(binder, request)} AS bucket", *_amount(binder, request)]
+    columns = [
+        f"{bucket_sql(request.granularity, binder.text(request.scope.zone))} AS bucket",
+        *amount_columns(binder, request.measure, request.measure_property),
+    ]
     breakdown = request.breakdown
     if breakdown is not None and not breakdown.by_trait:
         columns.append(f"{property_text(binder, breakdown)} AS split")
@@ -155,38 +170,3 @@ def _rows(binder: Binder, request: EventsRequest) -> str:
     if breakdown is not None and breakdown.by_trait:
         return with_trait(binder, breakdown, rows)
     return rows
-
-
-def _bucket(binder: Binder, request: EventsRequest) -> str:
-    zone = binder.text(request.scope.zone)
-    match request.granularity:
-        case Granularity.DAY:
-            return f"toInt64(toUnixTimestamp(toStartOfDay(time, {zone}))) * 1000"
-        case Granularity.HOUR:
-            return f"toInt64(toUnixTimestamp(toStartOfHour(time, {zone}))) * 1000"
-        case Granularity.WHOLE:
-            return "toInt64(0)"
-
-
-def _amount(binder: Binder, request: EventsRequest) -> list[str]:
-    """The measured value in ten-thousandths: a whole number, so that sums are exact.
-
-    ``toDecimal64`` would cut 0.29 to 0.2899.
-    """
-    if request.measure is Measure.NONE:
-        return ["toInt128(0) AS amount", "false AS has_amount"]
-    key = binder.text(request.measure_property)
-    return [
-        f"toInt128(round(number_properties[{key}] * {_SCALE})) AS amount",
-        f"mapContains(number_properties, {key}) AS has_amount",
-    ]
-
-
-def measured(measure: Measure, total: str, valued: int) -> str:
-    """The measure as text with four decimals; empty without one or without any value."""
-    if measure is Measure.NONE or valued == 0:
-        return ""
-    exact = Decimal(total).scaleb(-4)
-    if measure is Measure.AVERAGE:
-        exact = (exact / valued).quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
-    return f"{exact:f}"

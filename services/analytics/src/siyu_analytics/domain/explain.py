@@ -7,13 +7,13 @@ from siyu_analytics.domain.audience import Sets, sequence_paths
 from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.breakdown import text_of
 from siyu_analytics.domain.condition import (
-    And,
+    AllOf,
+    AnyOf,
     Condition,
     EventCount,
     EventSequence,
     Everyone,
-    Not,
-    Or,
+    NoneOf,
     Trait,
     walk,
 )
@@ -25,6 +25,7 @@ from siyu_analytics.domain.windows import Absolute, Rolling, Window, window_span
 
 _TIMES: Final = 10
 _SHOWN_OPERANDS: Final = 5
+_QUANTIFIERS: Final[dict[type, str]] = {AllOf: "all", AnyOf: "any", NoneOf: "none"}
 
 
 class Outcome(NamedTuple):
@@ -91,10 +92,10 @@ def node_texts(condition: Condition) -> list[str]:
 
 def _text(condition: Condition) -> str:
     match condition:
-        case And(conditions) | Or(conditions):
-            return f"{'all' if isinstance(condition, And) else 'any'} of {len(conditions)}"
-        case Not() | Everyone():
-            return "not" if isinstance(condition, Not) else "everyone"
+        case AllOf(conditions) | AnyOf(conditions) | NoneOf(conditions):
+            return f"{_QUANTIFIERS[type(condition)]} of {len(conditions)}"
+        case Everyone():
+            return "everyone"
         case Trait():
             return _comparison(condition.name, condition.operator, condition.operands)
         case EventCount():

@@ -1,29 +1,27 @@
-"""Funnels: who went how far, where they stopped, how long each step took."""
+"""Funnels: what is asked. See ``funnel_plan`` for how it is answered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from siyu_analytics.domain.audience import persons_filter
-from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.breakdown import (
     Breakdown,
     GroupKey,
     check_breakdown,
-    folded,
-    is_group,
-    property_text,
-    with_trait,
+    filled,
 )
-from siyu_analytics.domain.chain import Chain, chain_sql
+from siyu_analytics.domain.chain import Exclusion
 from siyu_analytics.domain.checks import require
-from siyu_analytics.domain.filters import EventFilter, check_event
+from siyu_analytics.domain.filters import EventFilter, check_event, check_property
+from siyu_analytics.domain.histogram import buckets_of, check_bounds
+from siyu_analytics.domain.orders import DEFAULT, UNORDERED, Order, Preset
+from siyu_analytics.domain.periods import Granularity, Period, periods
 from siyu_analytics.domain.scope import Scope, check_scope
-from siyu_analytics.domain.windows import Span
 
-DEFAULT_WINDOW_MS: Final = 7 * 86_400_000
 _MAX_WINDOW_MS: Final = 3_650 * 86_400_000
 _MAX_STEPS: Final = 20
+_MAX_EXCLUSIONS: Final = 8
+_MAX_PERIODS: Final = 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +31,86 @@ class FunnelRequest:
     scope: Scope
     steps: tuple[EventFilter, ...]
     window_ms: int = 0
-    strict: bool = False
+    order: Order | None = None
     breakdown: Breakdown | None = None
+    breakdown_step: int = 0
+    preset: Preset = DEFAULT
+    exclusions: tuple[Exclusion, ...] = ()
+    same_property: str = ""
+    bounds_ms: tuple[int, ...] = ()
+    trend: Granularity = Granularity.WHOLE
 
     def filled(self, now_ms: int) -> "FunnelRequest":
         """With every default in its place."""
         return replace(
             self,
             scope=self.scope.filled(now_ms),
-            window_ms=self.window_ms or DEFAULT_WINDOW_MS,
-            breakdown=self.breakdown.filled() if self.breakdown else None,
+            window_ms=self.window_ms or self.preset.window_ms,
+            order=self.order or self.preset.order,
+            breakdown=filled(self.breakdown),
+        )
+
+    @property
+    def buckets(self) -> list[tuple[int, int]]:
+        """The histogram's buckets by their bounds, 0 at the end for none."""
+        return buckets_of(self.bounds_ms)
+
+    def of_each_period(self) -> Iterator[tuple[int, "FunnelRequest"]]:
+        """The same question of every period of the trend, with the period's start."""
+        scope = self.scope
+        for period in periods(scope.from_ms, scope.to_ms, self.trend, scope.zone):
+            yield period.start_ms, self.of_period(period)
+
+    def of_period(self, period: Period) -> "FunnelRequest":
+        """The question of the persons who enter in a period, not split further."""
+        scope = self.scope
+        low, high = max(scope.from_ms, period.start_ms), min(scope.to_ms, period.end_ms)
+        return replace(
+            self,
+            scope=replace(scope, from_ms=low, to_ms=high),
+            breakdown=None,
+            bounds_ms=(),
+            trend=Granularity.WHOLE,
         )
 
 
 def check_funnel(request: FunnelRequest) -> None:
     """Refuse a filled request that is malformed."""
     check_scope(request.scope, "scope")
-    require(2 <= len(request.steps) <= _MAX_STEPS, "steps", f"2 to {_MAX_STEPS} steps")
+    steps = len(request.steps)
+    require(2 <= steps <= _MAX_STEPS, "steps", f"2 to {_MAX_STEPS} steps")
     for position, step in enumerate(request.steps):
         check_event(step, f"steps[{position}]")
     within = 1_000 <= request.window_ms <= _MAX_WINDOW_MS
     require(within, "window_ms", f"1000 to {_MAX_WINDOW_MS} ms")
     if request.breakdown is not None:
         check_breakdown(request.breakdown, "breakdown")
+        by_event = not request.breakdown.by_trait
+        require(by_event or not request.breakdown_step, "breakdown_step", "0 with a trait")
+    require(request.breakdown_step < steps, "breakdown_step", "one of the steps")
+    _check_exclusions(request)
+    if request.same_property:
+        check_property(request.same_property, "same_property")
+    check_bounds(request.bounds_ms, "convert_bounds_ms")
+    if request.trend is not Granularity.WHOLE:
+        scope = request.scope
+        found = len(periods(scope.from_ms, scope.to_ms, request.trend, scope.zone, _MAX_PERIODS))
+        require(
+            found <= _MAX_PERIODS, "trend", f"at most {_MAX_PERIODS} periods: shorten the range"
+        )
+
+
+def _check_exclusions(request: FunnelRequest) -> None:
+    require(len(request.exclusions) <= _MAX_EXCLUSIONS, "exclusions", f"at most {_MAX_EXCLUSIONS}")
+    if request.exclusions:
+        require(
+            request.order not in UNORDERED, "exclusions", "none in an order that has no between"
+        )
+    for position, item in enumerate(request.exclusions):
+        path = f"exclusions[{position}]"
+        check_event(item.event, f"{path}.event")
+        between = item.from_step < item.to_step < len(request.steps)
+        require(between, f"{path}.to_step", "a step after from_step")
 
 
 class FunnelStep(NamedTuple):
@@ -69,10 +124,16 @@ class FunnelStep(NamedTuple):
 
 
 class FunnelGroup(NamedTuple):
-    """One group, or everybody."""
+    """One group, or everybody, or those who entered in one period."""
 
     group: GroupKey | None
     steps: list[FunnelStep]
+    convert_median_ms: float | None
+    """Median time from the first step to the last."""
+    convert_mean_ms: float | None
+    converted: list[int]
+    """Persons who reached the last step, by the bucket of the time that it took them."""
+    period_ms: int | None = None
 
     @property
     def overall_rate(self) -> float:
@@ -88,79 +149,7 @@ class FunnelCell(NamedTuple):
     lost: bool
     group: GroupKey | None = None
     """None: everybody."""
-
-
-def funnel_query(
-    binder: Binder, request: FunnelRequest, kept: Sequence[GroupKey] | None = None
-) -> Query:
-    """Rows of everybody and of each group, greatest first; one more than the limit tells of others.
-
-    Columns: ``everybody``, ``place`` (text, missing, other), ``reached_k``, ``median_k``.
-    """
-    numbers = ", ".join(_numbers(len(request.steps)))
-    persons = _persons(binder, request)
-    if request.breakdown is None:
-        return binder.query(
-            f"SELECT true AS everybody, ('', false, false) AS place, {numbers} FROM ({persons})"
-        )
-    rows = f"SELECT path, {folded(binder, kept)} AS place FROM ({persons})"
-    # Everybody, the kept groups, and the first that is too many or the other group.
-    limit = request.breakdown.limit + 2
-    return binder.query(
-        f"SELECT toBool(grouping(place)) AS everybody, place, {numbers} FROM ({rows})"
-        " GROUP BY GROUPING SETS ((place), ())"
-        f" ORDER BY everybody DESC, place.3, reached_0 DESC, place.2, place.1 LIMIT {limit}"
-    )
-
-
-def funnel_members(
-    binder: Binder,
-    request: FunnelRequest,
-    cell: FunnelCell,
-    kept: Sequence[GroupKey] | None = None,
-) -> str:
-    """A SELECT of the persons of a cell (``person``), from the rows that the numbers come from."""
-    depth = f"length(path) = {cell.step + 1}" if cell.lost else f"length(path) > {cell.step}"
-    where = [depth]
-    if cell.group is not None:
-        where.append(is_group(binder, cell.group, kept))
-    return f"SELECT person FROM ({_persons(binder, request)}) WHERE {' AND '.join(where)}"
-
-
-def _persons(binder: Binder, request: FunnelRequest) -> str:
-    """A SELECT of ``person``, ``path`` and, with a breakdown, ``split``."""
-    scope = request.scope
-    persons = persons_filter(binder, scope.persons)
-    # The range limits the first step alone; the others follow within the window.
-    events = Span(scope.from_ms, scope.to_ms + request.window_ms).until(scope.as_of_ms)
-    chain = Chain(request.steps, scope.span, events, request.window_ms, request.strict)
-    breakdown = request.breakdown
-    if breakdown is None:
-        return chain_sql(binder, chain, persons=persons)
-    if breakdown.by_trait:
-        return with_trait(binder, breakdown, chain_sql(binder, chain, persons=persons))
-    rows = chain_sql(binder, chain, entry=property_text(binder, breakdown), persons=persons)
-    return f"SELECT person, path, origin AS split FROM ({rows})"
-
-
-def _numbers(steps: int) -> list[str]:
-    reached = [f"countIf(length(path) > {step}) AS reached_{step}" for step in range(steps)]
-    medians = [
-        f"quantileExactInclusiveIf(0.5)(path[{step + 1}] - path[{step}], length(path) > {step})"
-        f" AS median_{step}"
-        for step in range(1, steps)
-    ]
-    return reached + medians
-
-
-def funnel_group(row: Mapping[str, object], steps: int, group: GroupKey | None) -> FunnelGroup:
-    """A row of ``funnel_query`` with its rates."""
-    reached = [int(str(row[f"reached_{step}"])) for step in range(steps)]
-    result = []
-    for step, here in enumerate(reached):
-        before = reached[step - 1] if step else here
-        after = reached[step + 1] if step + 1 < steps else here
-        rate = here / before if before else 0.0
-        median = float(str(row[f"median_{step}"])) if step and here else None
-        result.append(FunnelStep(here, here - after, rate if step or here else 0.0, median))
-    return FunnelGroup(group, result)
+    period_ms: int | None = None
+    """Start of the period of entry; None: the whole range."""
+    bucket: tuple[int, int] | None = None
+    """Bounds of the time from the first step to the last; None: any."""

@@ -145,5 +145,10 @@ def event_predicate(binder: Binder, event: EventFilter) -> str:
     return f"({' AND '.join(parts)})"
 
 
+def any_of(binder: Binder, events: Sequence[EventFilter]) -> str:
+    """Whether a row of ``events`` is meant by any of the filters."""
+    return _any(dict.fromkeys(event_predicate(binder, event) for event in events))
+
+
 def _property(binder: Binder, item: PropertyFilter) -> str:
     return compare(binder, property_source(binder, item.name), item.operator, item.operands)

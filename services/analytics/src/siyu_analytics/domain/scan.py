@@ -13,26 +13,28 @@ MS = "toUnixTimestamp64Milli(time) AS ms"
 
 def scan(
     binder: Binder,
-    events: Sequence[EventFilter],
+    events: Sequence[EventFilter] | None,
     span: Span,
     columns: Sequence[str],
     persons: str = "",
 ) -> str:
     """A SELECT of columns, with ``person``, over the events that any of the filters means.
 
+    With None it is over every event of the project.
     ``span`` is already cut at the time of view. ``persons`` is a subquery of person numbers in
     parentheses, empty for everybody.
     """
     basis = binder.basis
-    names = sorted({event.name for event in events})
-    where = [
-        "project_id = {project_id:String}",
-        f"name IN {binder.texts(names)}",
+    where = ["project_id = {project_id:String}"]
+    if events is not None:
+        names = sorted({event.name for event in events})
+        where.append(f"name IN {binder.texts(names)}" if names else "false")
+    where += [
         f"time >= {binder.time(span.low)}",
         f"time < {binder.time(span.high)}",
         "batch_no <= {batch_no:UInt64}",
     ]
-    if any(event.filters for event in events):
+    if events is not None and any(event.filters for event in events):
         predicates = dict.fromkeys(event_predicate(binder, event) for event in events)
         where.append(f"({' OR '.join(predicates)})")
     if binder.only_person is not None:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from siyu_analytics.domain.checks import MAX_TIME_MS, check_time, refuse, require
+from siyu_kit.zones import is_zone
 
 HOUR_MS: Final = 3_600_000
 DEFAULT_ZONE: Final = "Asia/Shanghai"
@@ -92,9 +93,5 @@ def _rolled(units: int, unit: Unit, as_of_ms: int, zone: str) -> int:
 
 def check_zone(zone: str, field: str) -> None:
     """Refuse what is not the name of an IANA zone."""
-    try:
-        ZoneInfo(zone)
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError and a path an OSError
-        refuse(field, "an IANA zone")
-    except KeyError:
+    if not is_zone(zone):
         refuse(field, "an IANA zone")

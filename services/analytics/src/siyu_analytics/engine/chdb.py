@@ -6,11 +6,13 @@ chDB takes a second and 230 MB, so it happens when the first engine opens.
 
 import asyncio
 import contextlib
+import math
 import threading
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,11 +20,16 @@ import pyarrow as pa
 
 from siyu_analytics.engine.failures import surfaced
 from siyu_analytics.engine.protobuf import PROTOBUF_SETTINGS, with_length
-from siyu_kit.errors import TooBusy
+from siyu_kit.clock import SystemClock
+from siyu_kit.limits.fair_queue import Slots
+from siyu_kit.limits.slots import SlotPool
+from siyu_kit.scope import current_scope
 
 R = TypeVar("R")
 
 _KILL: Final = "KILL QUERY WHERE query LIKE '%{mark}%' AND query NOT LIKE 'KILL%' ASYNC"
+_KILLS: Final = 20
+_BETWEEN_KILLS_S: Final = 0.05
 
 
 class _AbandonedError(Exception):
@@ -35,6 +42,8 @@ class Limits:
 
     threads: int = 4
     """Statements at once; each has a connection of its own."""
+    guests: int = 0
+    """Threads beyond these for projects that run nothing, while others' long statements do."""
     waiting: int = 64
     """Statements that may wait for a thread; more are refused."""
     server_memory: int = 6_000_000_000
@@ -50,13 +59,38 @@ class ChdbEngine:
 
     def __init__(self, path: Path, limits: Limits | None = None, *, name: str = "engine") -> None:
         self._path = path
+        self._name = name
         self._limits = limits or Limits()
-        self._pool = ThreadPoolExecutor(self._limits.threads, thread_name_prefix=name)
+        own = self._limits
+        slots = Slots(own.threads, own.guests, waiting=own.waiting, waiting_each=own.waiting)
+        self._slots = SlotPool(name, slots, SystemClock())
+        # bounded: a statement takes a slot first, and keeps it until its thread is free again
+        self._pool = ThreadPoolExecutor(own.threads + own.guests, thread_name_prefix=name)
+        # bounded: one KILL for each statement that runs
         self._killer = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-kill")
         self._local = threading.local()
         self._clients: list[Any] = []
         self._opening = threading.Lock()
-        self._admitted = 0
+
+    @property
+    def running(self) -> int:
+        """Statements that hold a thread or are given one next."""
+        return self._slots.running
+
+    @property
+    def name(self) -> str:
+        """Which of the engines on a path it is."""
+        return self._name
+
+    @property
+    def admitted(self) -> int:
+        """Statements that run or wait."""
+        return self._slots.running + self._slots.waiting
+
+    @property
+    def most_admitted(self) -> int:
+        """Statements that may run or wait."""
+        return self._limits.threads + self._limits.guests + self._limits.waiting
 
     async def query(
         self, sql: str, parameters: Mapping[str, object], *, timeout_s: float | None = None
@@ -132,37 +166,38 @@ class ChdbEngine:
     async def _on_thread(
         self, run: Callable[[Any], R], mark: str = "", *, decoding: bool = False
     ) -> R:
-        if self._admitted >= self._limits.threads + self._limits.waiting:
-            raise TooBusy("OVERLOADED", "too many statements wait for the engine", limit="engine")
-        self._admitted += 1
+        scope = current_scope()
+        release = await self._slots.take(scope.project if scope else "")
         loop = asyncio.get_running_loop()
-        cancelled = threading.Event()
+        cancelled, ended = threading.Event(), threading.Event()
 
         def work() -> R:
-            if cancelled.is_set():
-                raise _AbandonedError
-            with surfaced(decoding=decoding):
-                return run(self._client())
+            try:
+                if cancelled.is_set():
+                    raise _AbandonedError
+                with surfaced(decoding=decoding):
+                    return run(self._client())
+            finally:
+                ended.set()
 
         future = loop.run_in_executor(self._pool, work)
-        future.add_done_callback(self._release)
+        future.add_done_callback(partial(_ended, release))
         try:
             # Shielded: a thread cannot be stopped, so the statement is, and then it ends by itself.
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             cancelled.set()
             if mark and not future.done():
-                loop.run_in_executor(self._killer, self._kill, mark)
+                loop.run_in_executor(self._killer, self._kill, mark, ended)
             raise
 
-    def _release(self, future: "asyncio.Future[Any]") -> None:
-        self._admitted -= 1
-        if not future.cancelled():
-            future.exception()  # seen: nobody may be waiting for it any more
-
-    def _kill(self, mark: str) -> None:
-        with contextlib.suppress(Exception):
-            self._client().command(_KILL.format(mark=mark))
+    def _kill(self, mark: str, ended: threading.Event) -> None:
+        """Again and again for a while: a statement that was just sent is not known yet."""
+        for _ in range(_KILLS):
+            with contextlib.suppress(Exception):
+                self._client().command(_KILL.format(mark=mark))
+            if ended.wait(_BETWEEN_KILLS_S):
+                return
 
     def _client(self) -> Any:
         client = getattr(self._local, "client", None)
@@ -176,10 +211,10 @@ class ChdbEngine:
 
     def _limit_time(self, client: Any, seconds: float) -> None:
         """0 is without limit; a statement's time is set on the connection only when it changes."""
-        whole = 0 if seconds <= 0 else max(1, round(seconds + 0.5))
-        if self._local.limit_s != whole:
-            client.set_client_setting("max_execution_time", whole)
-            self._local.limit_s = whole
+        limit_s = 0.0 if seconds <= 0 else math.ceil(seconds * 10) / 10
+        if self._local.limit_s != limit_s:
+            client.set_client_setting("max_execution_time", limit_s)
+            self._local.limit_s = limit_s
 
     def _open(self) -> Any:
         import clickhouse_connect
@@ -203,6 +238,12 @@ class ChdbEngine:
             client.set_client_setting(key, value)
         client.set_client_setting("max_memory_usage", self._limits.query_memory)
         return client
+
+
+def _ended(release: Callable[[], None], future: "asyncio.Future[Any]") -> None:
+    release()
+    if not future.cancelled():
+        future.exception()  # seen: nobody may be waiting for it any more
 
 
 _SESSION: Final[Mapping[str, object]] = {

@@ -4,9 +4,12 @@ The digest of a result is over the message itself before tokens and key are in i
 every number and every group that the caller sees.
 """
 
+from collections.abc import Sequence
+
 from google.protobuf.message import Message
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
+from siyu.analytics.v1 import question_pb2
 from siyu.type.v1 import result_key_pb2
 from siyu_analytics.app.compare_groups import ComparisonAnswer, Outcome
 from siyu_analytics.app.find_turning_point import TurningPointAnswer
@@ -35,7 +38,10 @@ def numbers_of(message: Message) -> bytes:
 def events_response(answer: EventsAnswer) -> pb.QueryEventsResponse:
     """QueryEvents, without tokens."""
     return pb.QueryEventsResponse(
-        rows=[_event_row(row) for row in answer.rows], total=_event_row(answer.total)
+        rows=[_event_row(row) for row in answer.rows],
+        total=_event_row(answer.total),
+        compared_rows=[_event_row(row) for row in answer.compared[1:]],
+        compared_total=_event_row(answer.compared[0]) if answer.compared else None,
     )
 
 
@@ -44,31 +50,38 @@ def _event_row(row: EventRow) -> pb.EventRow:
         time_ms=row.time_ms or 0,
         group=group_message(row.group) if row.group else None,
         events=row.events,
-        cell=pb.Cell(persons=row.persons),
+        cell=question_pb2.Cell(persons=row.persons),
         measure=row.measure,
     )
 
 
 def mint_events(response: pb.QueryEventsResponse, answer: EventsAnswer, mint: CellMinter) -> None:
     """Gives every row its token."""
-    response.total.cell.token = mint.mint((None, None))
+    response.total.cell.token = mint.mint((None, None, False))
     for message, row in zip(response.rows, answer.rows, strict=True):
-        message.cell.token = mint.mint((row.time_ms, row.group))
+        message.cell.token = mint.mint((row.time_ms, row.group, False))
+    if answer.compared:
+        response.compared_total.cell.token = mint.mint((None, None, True))
+    for message, row in zip(response.compared_rows, answer.compared[1:], strict=True):
+        message.cell.token = mint.mint((row.time_ms, row.group, True))
 
 
 def funnel_response(answer: FunnelAnswer) -> pb.QueryFunnelResponse:
     """QueryFunnel, without tokens."""
+    buckets = answer.request.buckets
     return pb.QueryFunnelResponse(
-        total=_funnel_group(answer.total), groups=[_funnel_group(group) for group in answer.groups]
+        total=_funnel_group(answer.total, buckets),
+        groups=[_funnel_group(group, buckets) for group in answer.groups],
+        trend=[_funnel_group(group, []) for group in answer.trend],
     )
 
 
-def _funnel_group(group: FunnelGroup) -> pb.FunnelGroup:
+def _funnel_group(group: FunnelGroup, buckets: Sequence[tuple[int, int]]) -> pb.FunnelGroup:
     last = len(group.steps) - 1
     steps = [
         pb.FunnelStep(
-            reached=pb.Cell(persons=step.reached),
-            lost=pb.Cell(persons=step.lost) if position < last else None,
+            reached=question_pb2.Cell(persons=step.reached),
+            lost=question_pb2.Cell(persons=step.lost) if position < last else None,
             step_rate=step.step_rate,
             median_ms=step.median_ms,
         )
@@ -78,17 +91,29 @@ def _funnel_group(group: FunnelGroup) -> pb.FunnelGroup:
         group=group_message(group.group) if group.group else None,
         steps=steps,
         overall_rate=group.overall_rate,
+        convert_median_ms=group.convert_median_ms,
+        convert_mean_ms=group.convert_mean_ms,
+        histogram=[
+            pb.ConvertBucket(from_ms=low, to_ms=high, persons=question_pb2.Cell(persons=number))
+            for (low, high), number in zip(buckets, group.converted, strict=True)
+        ],
+        period_ms=group.period_ms or 0,
     )
 
 
 def mint_funnel(response: pb.QueryFunnelResponse, answer: FunnelAnswer, mint: CellMinter) -> None:
     """Gives every cell its token."""
-    pairs = zip((response.total, *response.groups), (answer.total, *answer.groups), strict=True)
-    for message, group in pairs:
+    messages = (response.total, *response.groups, *response.trend)
+    for message, group in zip(messages, (answer.total, *answer.groups, *answer.trend), strict=True):
+        place = (group.group, group.period_ms)
         for position, step in enumerate(message.steps):
-            step.reached.token = mint.mint((position, False, group.group))
+            step.reached.token = mint.mint((position, False, *place, None))
             if step.HasField("lost"):
-                step.lost.token = mint.mint((position, True, group.group))
+                step.lost.token = mint.mint((position, True, *place, None))
+        last = len(message.steps) - 1
+        for bucket in message.histogram:
+            bounds = (bucket.from_ms, bucket.to_ms)
+            bucket.persons.token = mint.mint((last, False, *place, bounds))
 
 
 def conversion_response(answer: ConversionAnswer) -> pb.QueryConversionResponse:
@@ -98,8 +123,8 @@ def conversion_response(answer: ConversionAnswer) -> pb.QueryConversionResponse:
             pb.ConversionBucket(
                 from_count=bucket.from_count,
                 to_count=bucket.to_count,
-                persons=pb.Cell(persons=bucket.persons),
-                converted=pb.Cell(persons=bucket.converted),
+                persons=question_pb2.Cell(persons=bucket.persons),
+                converted=question_pb2.Cell(persons=bucket.converted),
                 rate=rate_message(bucket.rate),
             )
             for bucket in answer.buckets
@@ -145,8 +170,8 @@ def comparison_response(answer: ComparisonAnswer) -> pb.CompareGroupsResponse:
 
 def _outcome(side: Outcome) -> pb.GroupOutcome:
     return pb.GroupOutcome(
-        persons=pb.Cell(persons=side.persons),
-        converted=pb.Cell(persons=side.converted),
+        persons=question_pb2.Cell(persons=side.persons),
+        converted=question_pb2.Cell(persons=side.converted),
         rate=rate_message(side.rate),
     )
 
@@ -161,11 +186,11 @@ def mint_comparison(
         message.converted.token = mint.mint((side.digest, True))
 
 
-def group_message(group: GroupKey) -> pb.Group:
+def group_message(group: GroupKey) -> question_pb2.Group:
     """A group."""
-    return pb.Group(value=group.value, missing=group.missing, other=group.other)
+    return question_pb2.Group(value=group.value, missing=group.missing, other=group.other)
 
 
-def rate_message(rate: Rate) -> pb.Rate:
+def rate_message(rate: Rate) -> question_pb2.Rate:
     """A share with its interval."""
-    return pb.Rate(value=rate.value, low=rate.low, high=rate.high)
+    return question_pb2.Rate(value=rate.value, low=rate.low, high=rate.high)

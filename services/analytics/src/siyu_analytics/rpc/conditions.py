@@ -8,13 +8,13 @@ from siyu.type.v1 import value_pb2
 from siyu_analytics.domain.checks import refuse, require
 from siyu_analytics.domain.condition import (
     MAX_DEPTH,
-    And,
+    AllOf,
+    AnyOf,
     Condition,
     EventCount,
     EventSequence,
     Everyone,
-    Not,
-    Or,
+    NoneOf,
     Trait,
 )
 from siyu_analytics.domain.filters import EventFilter, PropertyFilter
@@ -46,20 +46,19 @@ def condition_from(message: pb.Condition, field: str = "condition", depth: int =
     if kind is None:
         refuse(field, "one of its forms")
     match kind:
-        case "and":
-            return And(_all(getattr(message, "and").conditions, f"{field}.and", depth))
-        case "or":
-            return Or(_all(getattr(message, "or").conditions, f"{field}.or", depth))
-        case "not":
-            child = getattr(message, "not").condition
-            return Not(condition_from(child, f"{field}.not.condition", depth + 1))
+        case "all_of":
+            return AllOf(_below(message.all_of.conditions, f"{field}.all_of", depth))
+        case "any_of":
+            return AnyOf(_below(message.any_of.conditions, f"{field}.any_of", depth))
+        case "none_of":
+            return NoneOf(_below(message.none_of.conditions, f"{field}.none_of", depth))
         case "everyone":
             return Everyone()
         case _:
             return _leaf(message, kind, f"{field}.{kind}")
 
 
-def _all(messages: Sequence[pb.Condition], field: str, depth: int) -> tuple[Condition, ...]:
+def _below(messages: Sequence[pb.Condition], field: str, depth: int) -> tuple[Condition, ...]:
     return tuple(
         condition_from(item, f"{field}.conditions[{position}]", depth + 1)
         for position, item in enumerate(messages)

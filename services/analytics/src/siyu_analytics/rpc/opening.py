@@ -10,6 +10,7 @@ from siyu_analytics.app.list_members import (
     Opened,
     OpenEvents,
     OpenFunnel,
+    OpenModel,
 )
 from siyu_analytics.domain.breakdown import GroupKey
 from siyu_analytics.domain.conversion import ConversionCell
@@ -22,6 +23,7 @@ from siyu_analytics.rpc.mapping import (
     funnel_request_from,
     scope_from,
 )
+from siyu_analytics.rpc.models.asked import MODELS
 from siyu_analytics.rpc.tokens import CellToken, invalid_cell
 
 FUNNEL, EVENTS, CONVERSION, COMPARISON = "f", "e", "c", "g"
@@ -29,17 +31,28 @@ FUNNEL, EVENTS, CONVERSION, COMPARISON = "f", "e", "c", "g"
 
 def opened(token: CellToken, project_id: str) -> Opened:
     """The cell; InvalidInput (CELL_TOKEN_INVALID) for one of another project."""
+    if token.kind in MODELS:
+        rpc = MODELS[token.kind]
+        asked = rpc.request.FromString(token.question)
+        _of_project(asked.project_id, project_id)
+        cell = rpc.cell_from(token.cell)
+        group = getattr(cell, "group", None)
+        other = getattr(cell, "folded", group is not None and group.other)
+        return OpenModel(rpc.question_from(asked), cell, other)
     match token.kind:
         case "f":
             funnel = pb.QueryFunnelRequest.FromString(token.question)
             _of_project(funnel.project_id, project_id)
-            step, lost, group = token.cell
-            return OpenFunnel(funnel_request_from(funnel), FunnelCell(step, lost, _group(group)))
+            step, lost, group, period_ms, bounds = token.cell
+            bucket = (bounds[0], bounds[1]) if bounds else None
+            cell = FunnelCell(step, lost, _group(group), period_ms, bucket)
+            return OpenFunnel(funnel_request_from(funnel), cell)
         case "e":
             events = pb.QueryEventsRequest.FromString(token.question)
             _of_project(events.project_id, project_id)
-            time_ms, group = token.cell
-            return OpenEvents(events_request_from(events), EventsCell(time_ms, _group(group)))
+            time_ms, group, compared = token.cell
+            row = EventsCell(time_ms, _group(group), compared)
+            return OpenEvents(events_request_from(events), row)
         case "c":
             conversion = pb.QueryConversionRequest.FromString(token.question)
             _of_project(conversion.project_id, project_id)

@@ -1,14 +1,14 @@
 """Serves siyu.analytics.v1.AnalyticsService."""
 
-import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
-from siyu.analytics.v1 import analytics_service_pb2_grpc as pb_grpc
+from siyu.analytics.v1 import formula_pb2
 from siyu.condition.v1 import explanation_pb2
 from siyu.type.v1 import result_key_pb2
-from siyu_analytics.app.asking import Asking, Call
+from siyu_analytics.app.ask_model import AskModel
+from siyu_analytics.app.asking import Asking
 from siyu_analytics.app.compare_groups import CompareGroups, GivenSets
 from siyu_analytics.app.evaluate_audience import EvaluateAudience
 from siyu_analytics.app.explain_audience import ExplainAudience
@@ -16,28 +16,31 @@ from siyu_analytics.app.find_turning_point import FindTurningPoint
 from siyu_analytics.app.list_members import ListMembers
 from siyu_analytics.app.query_conversion import QueryConversion
 from siyu_analytics.app.query_events import QueryEvents
+from siyu_analytics.app.query_formula import QueryFormula
 from siyu_analytics.app.query_funnel import QueryFunnel
+from siyu_analytics.app.reconcile import Reconcile
 from siyu_analytics.app.sets import to_bytes
 from siyu_analytics.app.watermark import LiveWatermarks
 from siyu_analytics.domain.scope import Scope
 from siyu_analytics.rpc import answers, opening
+from siyu_analytics.rpc.accounts import reconciliation_response
+from siyu_analytics.rpc.calls import call_of
 from siyu_analytics.rpc.conditions import condition_from, event_from
+from siyu_analytics.rpc.formulas import formula_request_from, formula_response
 from siyu_analytics.rpc.mapping import (
+    ORDER_NUMBERS,
     definition_from,
     events_request_from,
+    fill_breakdown,
     fill_scope,
-    freshness_from,
     funnel_request_from,
     key_of,
     scope_from,
 )
+from siyu_analytics.rpc.models.asked import ModelServicer
 from siyu_analytics.rpc.tokens import CellTokens
 from siyu_kit.crypto import sm3
 from siyu_kit.rpc.paging import PageTokens, request_digest
-from siyu_kit.scope import current_scope
-
-DEFAULT_DEADLINE_S: Final = 30.0
-"""Of a call that comes without one, outside of a server that would give it one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,12 @@ class UseCases:
     explain: ExplainAudience
     compare: CompareGroups
     watermark: LiveWatermarks
+    reconcile: Reconcile
+    model: AskModel
+    formula: QueryFormula
 
 
-def use_cases(asking: Asking, watermark: LiveWatermarks) -> UseCases:
+def use_cases(asking: Asking, watermark: LiveWatermarks, reconcile: Reconcile) -> UseCases:
     """All of them over the same ports."""
     given = GivenSets()
     return UseCases(
@@ -68,27 +74,29 @@ def use_cases(asking: Asking, watermark: LiveWatermarks) -> UseCases:
         explain=ExplainAudience(asking),
         compare=CompareGroups(asking, given),
         watermark=watermark,
+        reconcile=reconcile,
+        model=AskModel(asking),
+        formula=QueryFormula(asking),
     )
 
 
-class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
+class AnalyticsServicer(ModelServicer):
     """Maps messages, calls use cases, seals answers."""
 
     def __init__(self, cases: UseCases, cells: CellTokens, pages: PageTokens) -> None:
+        super().__init__(cases.model, cells)
         self._cases = cases
-        self._cells = cells
         self._pages = pages
 
     async def QueryEvents(
         self, request: pb.QueryEventsRequest, context: Any
     ) -> pb.QueryEventsResponse:
         asked = events_request_from(request)
-        answer = await self._cases.events(_call(request, request.scope.freshness), asked)
+        answer = await self._cases.events(call_of(request, request.scope.freshness), asked)
         question = pb.QueryEventsRequest()
         question.CopyFrom(request)
-        _fill(question.scope, answer.request.scope)
-        if answer.request.breakdown:
-            question.breakdown.limit = answer.request.breakdown.limit
+        fill_scope(question.scope, answer.request.scope)
+        fill_breakdown(question, answer.request.breakdown)
         response = answers.events_response(answer)
         numbers = answers.numbers_of(response)
         mint = self._cells.of(opening.EVENTS, question, answer.snapshot)
@@ -99,18 +107,35 @@ class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
         answers.sealed(response.key, question, numbers)
         return response
 
+    async def QueryFormula(
+        self, request: formula_pb2.QueryFormulaRequest, context: Any
+    ) -> formula_pb2.QueryFormulaResponse:
+        asked = formula_request_from(request)
+        answer = await self._cases.formula(call_of(request, request.scope.freshness), asked)
+        question = formula_pb2.QueryFormulaRequest()
+        question.CopyFrom(request)
+        fill_scope(question.scope, answer.request.scope)
+        fill_breakdown(question, answer.request.breakdown)
+        response = formula_response(answer)
+        numbers = answers.numbers_of(response)
+        response.effective.CopyFrom(question)
+        response.effective.scope.freshness.CopyFrom(request.scope.freshness)
+        response.key.CopyFrom(key_of(answer.snapshot, question.scope.as_of_time_ms))
+        answers.sealed(response.key, question, numbers)
+        return response
+
     async def QueryFunnel(
         self, request: pb.QueryFunnelRequest, context: Any
     ) -> pb.QueryFunnelResponse:
         asked = funnel_request_from(request)
-        answer = await self._cases.funnel(_call(request, request.scope.freshness), asked)
+        answer = await self._cases.funnel(call_of(request, request.scope.freshness), asked)
         question = pb.QueryFunnelRequest()
         question.CopyFrom(request)
-        _fill(question.scope, answer.request.scope)
+        fill_scope(question.scope, answer.request.scope)
         question.window_ms = answer.request.window_ms
-        question.order = request.order or pb.FUNNEL_ORDER_SEQUENTIAL
-        if answer.request.breakdown:
-            question.breakdown.limit = answer.request.breakdown.limit
+        if answer.request.order:
+            question.order = ORDER_NUMBERS[answer.request.order]
+        fill_breakdown(question, answer.request.breakdown)
         response = answers.funnel_response(answer)
         numbers = answers.numbers_of(response)
         mint = self._cells.of(opening.FUNNEL, question, answer.snapshot)
@@ -125,11 +150,11 @@ class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
         self, request: pb.QueryConversionRequest, context: Any
     ) -> pb.QueryConversionResponse:
         definition = definition_from(request.definition)
-        call = _call(request, request.definition.scope.freshness)
+        call = call_of(request, request.definition.scope.freshness)
         answer = await self._cases.conversion(call, definition, list(request.bounds))
         question = pb.QueryConversionRequest()
         question.CopyFrom(request)
-        _fill(question.definition.scope, answer.definition.scope)
+        fill_scope(question.definition.scope, answer.definition.scope)
         response = answers.conversion_response(answer)
         numbers = answers.numbers_of(response)
         mint = self._cells.of(opening.CONVERSION, question, answer.snapshot)
@@ -143,11 +168,11 @@ class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
         self, request: pb.FindTurningPointRequest, context: Any
     ) -> pb.FindTurningPointResponse:
         definition = definition_from(request.definition)
-        call = _call(request, request.definition.scope.freshness)
+        call = call_of(request, request.definition.scope.freshness)
         answer = await self._cases.turning_point(call, definition, request.max_k)
         question = pb.FindTurningPointRequest()
         question.CopyFrom(request)
-        _fill(question.definition.scope, answer.definition.scope)
+        fill_scope(question.definition.scope, answer.definition.scope)
         question.max_k = answer.max_k
         response = answers.turning_point_response(answer)
         numbers = answers.numbers_of(response)
@@ -164,7 +189,7 @@ class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
         digest = request_digest(request)
         cursor = self._pages.decode(request.page_token, digest)
         after = int.from_bytes(cursor)
-        call = _call(request, result_key_pb2.Freshness(min_batch_no=token.pinned.batch_no))
+        call = call_of(request, result_key_pb2.Freshness(min_batch_no=token.pinned.batch_no))
         page = await self._cases.members(call, cell, token.pinned, after, request.page_size)
         response = pb.ListMembersResponse(
             members=[pb.Member(person_no=no, person_id=name) for no, name in page.members],
@@ -184,7 +209,7 @@ class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
     ) -> pb.EvaluateAudienceResponse:
         condition = condition_from(request.condition)
         scope = Scope(as_of_ms=request.as_of_time_ms, zone=request.zone)
-        call = _call(request, request.freshness)
+        call = call_of(request, request.freshness)
         answer = await self._cases.audience(call, condition, scope)
         question = pb.EvaluateAudienceRequest()
         question.CopyFrom(request)
@@ -205,7 +230,7 @@ class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
     ) -> pb.ExplainAudienceResponse:
         condition = condition_from(request.condition)
         scope = Scope(as_of_ms=request.as_of_time_ms, zone=request.zone)
-        call = _call(request, request.freshness)
+        call = call_of(request, request.freshness)
         answer = await self._cases.explain(call, condition, request.person_no, scope)
         question = pb.ExplainAudienceRequest()
         question.CopyFrom(request)
@@ -235,13 +260,13 @@ class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
     ) -> pb.CompareGroupsResponse:
         scope = scope_from(request.scope, "scope")
         goal = event_from(request.goal, "goal")
-        call = _call(request, request.scope.freshness)
+        call = call_of(request, request.scope.freshness)
         groups = (request.treated_bitmap, request.control_bitmap)
         answer = await self._cases.compare(call, *groups, scope, goal)
         question = pb.CompareGroupsRequest(
             project_id=request.project_id, scope=request.scope, goal=request.goal
         )
-        _fill(question.scope, answer.scope)
+        fill_scope(question.scope, answer.scope)
         response = answers.comparison_response(answer)
         numbers = answers.numbers_of(response)
         mint = self._cells.of(opening.COMPARISON, question, answer.snapshot)
@@ -264,16 +289,7 @@ class AnalyticsServicer(pb_grpc.AnalyticsServiceServicer):
             persons=state.persons,
         )
 
-
-def _call(request: Any, freshness: result_key_pb2.Freshness) -> Call:
-    scope = current_scope()
-    deadline = scope.deadline if scope else None
-    if deadline is None:
-        deadline = time.monotonic() + DEFAULT_DEADLINE_S
-    return Call(request.project_id, deadline, freshness_from(freshness))
-
-
-def _fill(message: pb.Scope, scope: Scope) -> None:
-    """The question that a digest and a token are of: defaults in, freshness out."""
-    fill_scope(message, scope)
-    message.ClearField("freshness")
+    async def GetReconciliation(
+        self, request: pb.GetReconciliationRequest, context: Any
+    ) -> pb.GetReconciliationResponse:
+        return reconciliation_response(await self._cases.reconcile.account(request.project_id))

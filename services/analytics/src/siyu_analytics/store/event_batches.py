@@ -12,6 +12,7 @@ import pyarrow as pa
 from siyu_analytics.app.ports import Engine
 from siyu_analytics.app.sink_ports import StoredCount, Subject
 from siyu_analytics.domain.event_rules import FIRST_TIME_MS, LAST_TIME_MS
+from siyu_kit.failpoints import failpoint
 
 # A subject's key in `known`: keyed, so that the table gives no identifier away.
 _SUBJECT: Final = (
@@ -58,10 +59,16 @@ LIMIT 1 BY message_hash
 SETTINGS max_threads = 1, use_index_for_in_with_subqueries_max_values = 5000
 """
 _COUNT: Final = """
-SELECT project_id AS project, count() AS tracked, any(stored) AS stored FROM keyed
+SELECT project_id AS project, any(stored) AS stored, countIf(NOT tracked) AS passed,
+  countIf(sound AND subject IN (SELECT subject FROM numbered)) AS numbered
+FROM keyed
 LEFT JOIN (SELECT project_id, count() AS stored FROM fresh GROUP BY project_id) AS kept
   USING project_id
-WHERE sound AND subject IN (SELECT subject FROM numbered) GROUP BY project_id
+GROUP BY project_id HAVING numbered > 0 OR passed > 0
+"""
+_ROWS: Final = """
+SELECT project_id AS project, count() AS n FROM events WHERE batch_no = {batch:UInt64}
+GROUP BY project_id
 """
 # One block, so one part a month: a part is there whole or not at all.
 _ONE_BLOCK: Final = (
@@ -141,12 +148,19 @@ class EngineEventBatches:
         await self._engine.command(
             _STORE.format(token=token, once=_ONCE, missing=_MISSING_MONTHS if replay else ""), bound
         )
+        failpoint("sink.after_insert")
         await self._engine.command(
             _REMEMBER.format(token=token, once=_ONCE, missing=_MISSING_SEEN if replay else ""),
             bound,
         )
         rows = await self._engine.query(_COUNT, {})
         return {
-            row["project"]: StoredCount(row["stored"], row["tracked"] - row["stored"])
+            row["project"]: StoredCount(
+                row["stored"], row["numbered"] - row["stored"], row["passed"]
+            )
             for row in rows.to_pylist()
         }
+
+    async def rows(self, batch_no: int) -> dict[str, int]:
+        found = await self._engine.query(_ROWS, {"batch": batch_no})
+        return {row["project"]: row["n"] for row in found.to_pylist()}

@@ -177,11 +177,18 @@ CREATE OR REPLACE TABLE fresh (
 ) ENGINE = Memory
 """
 
-_KEPT: Final = (_EVENTS, _PERSON_MAP, _PERSON, _TRAIT, _SEEN, _KNOWN)
-_PASSING: Final = (_STAGE, _KEYED, _NUMBERED, _FRESH)
+KEPT: Final = (_EVENTS, _PERSON_MAP, _PERSON, _TRAIT, _SEEN, _KNOWN)
+"""Templates of the tables that keep what is stored; see ``kept_text``."""
+PASSING: Final = (_STAGE, _KEYED, _NUMBERED, _FRESH)
+"""Tables in memory that a batch passes through."""
 
 
 def statements(duplicate_window_days: int) -> list[str]:
     """What creates the tables that are not there yet; 0 days: duplicates are known for ever."""
+    return [kept_text(text, duplicate_window_days) for text in KEPT] + list(PASSING)
+
+
+def kept_text(template: str, duplicate_window_days: int) -> str:
+    """The statement of a table that is kept."""
     ttl = f"TTL stored_time + INTERVAL {duplicate_window_days} DAY" if duplicate_window_days else ""
-    return [text.format(durable=_DURABLE, ttl=ttl) for text in _KEPT] + list(_PASSING)
+    return template.format(durable=_DURABLE, ttl=ttl)

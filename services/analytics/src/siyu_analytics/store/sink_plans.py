@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from siyu_analytics.app.sink_ports import Letter, Plan, StoredCount
 from siyu_analytics.store.tables import ProjectEventsRow, SinkCounterRow, SinkPlanRow
+from siyu_kit.failpoints import failpoint
 from siyu_kit.sql import positions
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.lease import fence
@@ -71,9 +72,11 @@ class SqlPlans:
             for letter in letters:
                 await _bury(session, owned.partition, letter)
             await _move(session, owned, plan.last_id)
+            failpoint("sink.before_done_commit")
 
-    async def skip(self, owned: Owned, last_id: str) -> None:
+    async def skip(self, owned: Owned, last_id: str, counts: Mapping[str, StoredCount]) -> None:
         async with self._database.transaction() as session:
+            await _count(session, counts)
             await _move(session, owned, last_id)
 
 
@@ -93,10 +96,16 @@ async def _next_batch_no(session: AsyncSession) -> int:
 
 async def _count(session: AsyncSession, counts: Mapping[str, StoredCount]) -> None:
     rows = [
-        {"project_id": project_id, "stored": count.stored, "duplicates": count.duplicates}
+        {
+            "project_id": project_id,
+            "stored": count.stored,
+            "duplicates": count.duplicates,
+            "passed": count.passed,
+            "dead_lettered": count.dead_lettered,
+        }
         for project_id, count in sorted(counts.items())
     ]
-    add = {"stored": Merge.ADD, "duplicates": Merge.ADD}
+    add = dict.fromkeys(("stored", "duplicates", "passed", "dead_lettered"), Merge.ADD)
     await upsert(session, ProjectEventsRow, rows, key=["project_id"], update=add)
 
 

@@ -36,13 +36,36 @@ class SinkCounterRow(SQLModel, table=True):
 
 
 class ProjectEventsRow(SQLModel, table=True):
-    """How many events a project has in the store, and how many were dropped as duplicates."""
+    """What became of the events of a project that the sink has read."""
 
     __tablename__ = "project_events"
 
     project_id: str = Field(primary_key=True, max_length=100)
     stored: int = Field(sa_column=_big())
     duplicates: int = Field(sa_column=_big())
+    passed: int = Field(sa_column=_big())
+    dead_lettered: int = Field(sa_column=_big())
+
+
+class LedgerRow(SQLModel, table=True):
+    """The greatest value ever seen of a door's counter: the stream server may forget."""
+
+    __tablename__ = "ledger"
+
+    door: str = Field(primary_key=True, max_length=50)
+    project_id: str = Field(primary_key=True, max_length=100)
+    outcome: str = Field(primary_key=True, max_length=100)
+    events: int = Field(sa_column=_big())
+
+
+class SettledRow(SQLModel, table=True):
+    """What a project had lost when its account was last settled, milliseconds UTC."""
+
+    __tablename__ = "ledger_settled"
+
+    project_id: str = Field(primary_key=True, max_length=100)
+    lost: int = Field(sa_column=_big())
+    settled_ms: int = Field(sa_column=_big())
 
 
 class ProjectFeedRow(SQLModel, table=True):

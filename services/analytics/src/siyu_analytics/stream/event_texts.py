@@ -17,8 +17,8 @@ class ProtobufEventTexts:
 
     def of_subjects(self, entry: Entry, refused: AbstractSet[tuple[str, str, str]]) -> list[Letter]:
         def refusal(event: Event) -> str | None:
-            if event.kind != TRACK or not event.ids:
-                return None
+            if event.kind != TRACK or _flaw(event) is not None:
+                return None  # an event has one letter at most
             subject = (event.project_id, event.ids[0].type, event.ids[0].value)
             return "its first identifier is refused a number" if subject in refused else None
 

@@ -1,0 +1,145 @@
+"""Heatmaps: clicks by place and by element, visits by depth. See the contract for the rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from siyu_analytics.domain.audience import persons_filter
+from siyu_analytics.domain.binder import Binder, Query
+from siyu_analytics.domain.breakdown import GroupKey, is_group, text_of
+from siyu_analytics.domain.checks import check_name, require
+from siyu_analytics.domain.filters import EventFilter
+from siyu_analytics.domain.predicate import property_source
+from siyu_analytics.domain.scan import scan
+from siyu_analytics.domain.scope import Scope, check_scope
+from siyu_analytics.domain.session_rule import check_events
+
+MAX_POINTS: Final = 7_000
+_MAX_ELEMENTS: Final = 20
+TAGS: Final = ("a", "button", "input", "select", "textarea")
+DEPTHS: Final = tuple(range(0, 101, 5))
+
+
+class Names(NamedTuple):
+    """The properties that a page's events have."""
+
+    x: str = ""
+    y: str = ""
+    tag: str = ""
+    element: str = ""
+    link: str = ""
+    depth: str = ""
+
+
+DEFAULTS: Final = Names("page_x", "page_y", "element_type", "element_path", "element_href", "depth")
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """A ``Question``."""
+
+    scope: Scope
+    clicks: tuple[EventFilter, ...]
+    visits: tuple[EventFilter, ...]
+    names: Names
+    points: int = 0
+
+    @property
+    def limit(self) -> int:
+        """There are no groups that are folded."""
+        return 0
+
+    def filled(self, now_ms: int) -> "Heatmap":
+        """With every default in its place."""
+        names = Names(*(own or usual for own, usual in zip(self.names, DEFAULTS, strict=True)))
+        scope = self.scope.filled(now_ms)
+        return replace(self, scope=scope, names=names, points=self.points or MAX_POINTS)
+
+    def check(self) -> None:
+        """Refuse what is malformed."""
+        check_scope(self.scope, "scope")
+        check_events(self.clicks, "clicks")
+        check_events(self.visits, "visits")
+        require(bool(self.clicks or self.visits), "clicks", "clicks or visits")
+        require(1 <= self.points <= MAX_POINTS, "points", f"1 to {MAX_POINTS}")
+        for field, name in zip(Names._fields, self.names, strict=True):
+            check_name(name, f"{field}_property")
+
+    def groups(self, _binder: Binder) -> Query | None:
+        """See ``Question``."""
+        return None
+
+    def answer(self, binder: Binder, _kept: Sequence[GroupKey] | None) -> Query:
+        """One row: the three layers as arrays of tuples, and what each is a part of."""
+        depths = [
+            f"({depth}, countIf(shown >= {depth}), uniqExactIf(person, shown >= {depth}))"
+            for depth in DEPTHS
+        ]
+        points = (
+            f"SELECT countIf(placed) AS clicks, arrayMap(p -> (p.2, p.3), arraySlice(arraySort("
+            f"groupArrayIf((hash, x, y), placed)), 1, {self.points})) AS points,"
+            f" countIf(is_element) AS element_clicks FROM ({_clicks(binder, self)})"
+        )
+        elements = (
+            "SELECT groupArray((split, number, people)) AS elements FROM ("
+            "SELECT split, count() AS number, uniqExact(person) AS people"
+            f" FROM ({_clicks(binder, self)}) WHERE is_element GROUP BY split"
+            f" ORDER BY number DESC, split.2, split.1 LIMIT {_MAX_ELEMENTS})"
+        )
+        visits = (
+            f"SELECT count() AS visits, [{', '.join(depths)}] AS depths"
+            f" FROM ({_visits(binder, self)})"
+        )
+        return binder.query(
+            f"SELECT * FROM ({points}) AS p CROSS JOIN ({elements}) AS e CROSS JOIN ({visits}) AS v"
+        )
+
+    def members(self, binder: Binder, cell: "HeatmapCell", _kept: Sequence[GroupKey] | None) -> str:
+        """See ``Question``."""
+        if cell.group is not None:
+            of_element = f"is_element AND {is_group(binder, cell.group, None)}"
+            return f"SELECT person FROM ({_clicks(binder, self)}) WHERE {of_element}"
+        return f"SELECT person FROM ({_visits(binder, self)}) WHERE shown >= {cell.depth}"
+
+
+class HeatmapCell(NamedTuple):
+    """The persons of an element, or those who saw a depth."""
+
+    group: GroupKey | None
+    depth: int
+
+
+def _clicks(binder: Binder, asked: Heatmap) -> str:
+    """A SELECT of the clicks: ``person``, ``placed``, ``x``, ``y``, ``is_element``, ``split``."""
+    names = asked.names
+    across, down = (f"number_properties[{binder.text(name)}]" for name in names[:2])
+    placed = [f"mapContains(number_properties, {binder.text(name)})" for name in names[:2]]
+    tag = f"lower(string_properties[{binder.text(names.tag)}])"
+    linked = f"string_properties[{binder.text(names.link)}] != ''"
+    element = f"({tag} IN {binder.texts(TAGS)} OR ({tag} = 'svg' AND {linked}))"
+    columns = [
+        f"{' AND '.join(placed)} AS placed",
+        f"{across} AS x",
+        f"{down} AS y",
+        "sipHash64(message_id) AS hash",
+        f"{element} AS is_element",
+        f"{text_of(property_source(binder, names.element))} AS split",
+    ]
+    return _rows(binder, asked, asked.clicks, columns)
+
+
+def _visits(binder: Binder, asked: Heatmap) -> str:
+    """A SELECT of the visits that tell how deep they went: ``person`` and ``shown``."""
+    key = binder.text(asked.names.depth)
+    columns = [
+        f"number_properties[{key}] AS shown",
+        f"mapContains(number_properties, {key}) AS told",
+    ]
+    return f"SELECT * FROM ({_rows(binder, asked, asked.visits, columns)}) WHERE told"
+
+
+def _rows(
+    binder: Binder, asked: Heatmap, events: Sequence[EventFilter], columns: Sequence[str]
+) -> str:
+    persons = persons_filter(binder, asked.scope.persons)
+    return scan(binder, events, asked.scope.span, columns, persons)
