@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Iterable
-from pathlib import Path
 
 from siyu.touch.v1.touch_service_pb2_grpc import add_TouchServiceServicer_to_server
+from siyu_kit.audit.trail import AuditTrail
 from siyu_kit.clock import Clock
+from siyu_kit.cluster.opening import open_election
 from siyu_kit.crypto import FieldCipher, hmac_sm3
+from siyu_kit.ops.servicer import ops_servicer
 from siyu_kit.rpc.channel import KitChannel
 from siyu_kit.rpc.paging import PageTokens
 from siyu_kit.rpc.server import ServerLimits
@@ -14,9 +16,10 @@ from siyu_kit.service import App, Runtime, Servicer
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.leader import lead
 from siyu_kit.sql.lease import Lease, Leases
-from siyu_kit.sql.migrate import upgrade
+from siyu_kit.sql.migrate import migrations_of, upgrade
 from siyu_kit.sql.outbox import Outbox
 from siyu_kit.sql.relay import OutboxRelay
+from siyu_kit.sql.states import database_probe
 from siyu_kit.stream.topics import TOUCH
 from siyu_touch.app.dispatch import Dispatcher, Pace
 from siyu_touch.app.store import Claim
@@ -31,9 +34,10 @@ from siyu_touch.rpc.identity_peer import GrpcPersons
 from siyu_touch.rpc.profile_peer import GrpcSendFacts
 from siyu_touch.rpc.segment_peer import GrpcSegmentAudiences
 from siyu_touch.rpc.servicer import Peers, TouchServicer
+from siyu_touch.store.states import sends_probe
 from siyu_touch.store.touch_store import SqlTouchStore
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+MIGRATIONS = migrations_of("touch", __file__)
 #: Longest call: the launch of a large audience.
 _DEADLINE_S = 60.0
 #: Rows of the outbox, up to 500 events each, handed over at once.
@@ -58,7 +62,15 @@ async def build(config: TouchConfig, runtime: Runtime) -> App:
     persons = GrpcPersons(peers["identity"])
     teller = Teller(persons, GrpcEventSink(peers["collect"]))
     publisher = EventPublisher(teller)
-    relay = OutboxRelay(database, publisher, topic=TOUCH.name, outbox=outbox, batch=_RELAY_ROWS)
+    singletons = open_election(config, database)
+    relay = OutboxRelay(
+        database,
+        publisher,
+        topic=TOUCH.name,
+        outbox=outbox,
+        leases=singletons,
+        batch=_RELAY_ROWS,
+    )
     servicer = TouchServicer(
         store,
         Peers(
@@ -80,11 +92,17 @@ async def build(config: TouchConfig, runtime: Runtime) -> App:
         return True
 
     async def aclose() -> None:
+        await singletons.aclose()
         await _close(peers.values(), provider, database)
 
     return App(
-        servicers=[Servicer(add_TouchServiceServicer_to_server, servicer)],
+        servicers=[
+            Servicer(add_TouchServiceServicer_to_server, servicer),
+            ops_servicer(database, pages=PageTokens(config.key_bytes)),
+        ],
+        trail=AuditTrail(database),
         workers={"dispatch": dispatch, "relay": relay.run},
+        probes={"database": database_probe(database), "sends": sends_probe(database)},
         ready=ready,
         aclose=aclose,
         limits=ServerLimits(default_deadline_s=_DEADLINE_S),

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from pyroaring import BitMap
 
-from siyu_touch.app.board import Board, recipients_of
+from siyu_kit.failpoints import failpoint
+from siyu_kit.telemetry import inject
+from siyu_touch.app.board import Board, known_as
+from siyu_touch.app.counting import count_decisions, count_sends
 from siyu_touch.app.ports import PushMessage
 from siyu_touch.app.store import Attempt, Claim, InboxEntry, TouchStore, TouchUnit
+from siyu_touch.app.waiting import still_due
 from siyu_touch.domain.campaign import Campaign
 from siyu_touch.domain.days import day_number, window_start_ms
 from siyu_touch.domain.decision import Decision, Outcome
@@ -17,6 +22,8 @@ from siyu_touch.domain.send import Send
 from siyu_touch.domain.template import Message, Template
 from siyu_touch.domain.touch_event import TouchEvent
 from siyu_touch.domain.vocabulary import CampaignState, Channel, SendState
+
+_OVER: Final = frozenset({SendState.REFUSED, SendState.EXPIRED})
 
 
 @dataclass
@@ -30,6 +37,7 @@ class _Batch:
     inbox: list[InboxEntry] = field(default_factory=list)
     events: list[TouchEvent] = field(default_factory=list)
     messages: list[tuple[Send, PushMessage]] = field(default_factory=list)
+    trace: str | None = field(default_factory=inject)
 
 
 async def decide(
@@ -42,7 +50,9 @@ async def decide(
 ) -> list[tuple[Send, PushMessage]]:
     """Decide claimed sends of one campaign and channel; gives what is now to be pushed.
 
-    Sends that a pause or another dispatcher took away meanwhile are left alone.
+    Facts are needed about everybody whose send has not expired.
+
+    Sends that a pause, a receipt or another dispatcher took away meanwhile are left alone.
     """
     project_id, campaign_id = claimed[0].project_id, claimed[0].campaign_id
     keys = [send.send_key for send in claimed]
@@ -52,22 +62,29 @@ async def decide(
         if campaign.state is not CampaignState.RUNNING:
             await unit.sends.release(project_id, keys, claim)
             return []
-        sends = sorted(
-            await unit.sends.hold(project_id, keys, claim), key=lambda send: send.person_no
-        )
+        sends = await still_due(unit, project_id, keys, claim)
         killed = await unit.catalogue.killed(project_id)
         board = await _board(unit, campaign, template.channel, sends, facts, now_ms)
         batch = _judge_all(campaign, template, sends, facts, board, killed=killed, now_ms=now_ms)
         await unit.decisions.append(project_id, head, batch.decisions)
+        # An earlier attempt of these was put off: they give back what they had taken for it.
+        over = [send.send_key for send in batch.sends if send.state in _OVER and send.attempts]
+        await unit.sends.free(project_id, over)
+        await unit.sends.drop_recipients(
+            project_id, campaign_id, template.channel, sorted(board.given_back)
+        )
         await unit.sends.add_recipients(
             project_id, campaign_id, template.channel, board.new_recipients
         )
-        await unit.sends.reserve(project_id, board.new_reservations)
+        await unit.sends.reserve(project_id, list(board.new_reservations.values()))
         await unit.sends.save_attempts(project_id, batch.attempts)
         await unit.sends.add_inbox(project_id, batch.inbox)
         await unit.sends.save(batch.sends)
         await unit.sends.save(batch.attempting, claim=claim)
         await unit.decisions.tell(project_id, batch.events)
+        failpoint("touch.decide_before_commit")
+    count_decisions(project_id, template.channel, batch.decisions)
+    count_sends([*batch.sends, *batch.attempting])
     return batch.messages
 
 
@@ -80,9 +97,8 @@ async def _board(
     now_ms: int,
 ) -> Board:
     known = [(send, facts[send.person_no]) for send in sends if send.person_no in facts]
-    keys = sorted({key for send, fact in known for key in recipients_of(send, fact)})
-    persons = sorted({number for _, fact in known for number in
-                      (fact.person_no, fact.current_person_no)})  # fmt: skip
+    keys = sorted({key for send, fact in known for key in known_as(send, fact)})
+    persons = sorted({number for _, fact in known for number in fact.numbers})
     project_id, campaign_id = campaign.project_id, campaign.campaign_id
     taken = await unit.sends.recipients(project_id, campaign_id, channel, keys)
     cap = campaign.frequency_cap
@@ -124,6 +140,8 @@ def _judge_all(
             )
         )
         _record(batch, send, judgement, now_ms)
+        if judgement.outcome is Outcome.REFUSE:
+            board.give_back(send, fact)
         if judgement.message is not None and judgement.outcome is Outcome.SEND:
             board.take(send, fact, day, now_ms)
             _begin(batch, send, fact, judgement.message, now_ms)
@@ -173,7 +191,9 @@ def _record(batch: _Batch, send: Send, judgement: Judgement, now_ms: int) -> Non
 
 def _begin(batch: _Batch, send: Send, fact: Facts, message: Message, now_ms: int) -> None:
     number = send.attempts + 1
-    started = replace(send, gate="", reason="", attempts=number, update_time_ms=now_ms)
+    started = replace(
+        send, gate="", reason="", attempts=number, update_time_ms=now_ms, trace=batch.trace
+    )
     if send.channel is Channel.IN_APP:
         accepted = replace(started, state=SendState.ACCEPTED)
         batch.sends.append(accepted)

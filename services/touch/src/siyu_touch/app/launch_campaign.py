@@ -6,6 +6,8 @@ from itertools import islice
 
 from siyu_kit.clock import Clock
 from siyu_kit.errors import PreconditionFailed, StaleEtag
+from siyu_kit.failpoints import failpoint
+from siyu_kit.telemetry import inject
 from siyu_touch.app.manage_campaigns import templates_of
 from siyu_touch.app.ports import SegmentAudiences
 from siyu_touch.app.store import Snapshot, TouchStore
@@ -55,6 +57,7 @@ async def _start(
         for template in await templates_of(unit, draft, channels):
             _require_approved(template)
     taken = await audiences.audience(project_id, draft.segment_id)
+    failpoint("touch.launch_audience")
     aside = held_out(project_id, campaign_id, taken.members, draft.holdout_basis_points)
     async with store.transaction() as unit:
         current = await unit.catalogue.campaign(project_id, campaign_id, lock=True)
@@ -67,9 +70,11 @@ async def _start(
             state=CampaignState.RUNNING,
             launch_time_ms=clock.now_ms(),
             segment_run_id=taken.run_id,
+            trace=inject(),
         )
         await unit.catalogue.add_snapshot(project_id, campaign_id, Snapshot(taken.members, aside))
         await unit.catalogue.save_campaign(running)
+    failpoint("touch.launch_started")
     return running
 
 
@@ -112,6 +117,7 @@ async def plan_chunk(store: TouchStore, project_id: str, campaign_id: str) -> Ca
             planned=len(persons) < CHUNK,
         )
         await unit.catalogue.save_campaign(after)
+        failpoint("touch.plan_before_commit")
     return after
 
 
@@ -130,6 +136,7 @@ def planned_send(campaign: Campaign, template: Template, person_no: int) -> Send
         due_ms=launched,
         expire_ms=launched + campaign.expire_after_ms,
         update_time_ms=launched,
+        trace=inject(),
     )
 
 

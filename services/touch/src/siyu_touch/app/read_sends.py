@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from siyu_kit.crypto.chain import GENESIS
 from siyu_kit.errors import InvalidInput, NotFound
 from siyu_touch.app.ports import Identifier, Persons
 from siyu_touch.app.store import InboxEntry, SendCount, TouchStore
 from siyu_touch.domain.campaign import Campaign
-from siyu_touch.domain.decision import GENESIS, Recorded, link
+from siyu_touch.domain.decision import Recorded, link
 from siyu_touch.domain.holdout import holdout_bucket
 from siyu_touch.domain.send import Send
 

@@ -5,6 +5,9 @@ from dataclasses import replace
 
 from siyu_kit.clock import Clock
 from siyu_kit.errors import DomainError, InvalidInput, NotFound
+from siyu_kit.failpoints import failpoint
+from siyu_kit.telemetry import link_current
+from siyu_touch.app.counting import count_sends
 from siyu_touch.app.decide import told
 from siyu_touch.app.store import ReceiptRow, TouchStore
 from siyu_touch.domain.send import REPORTABLE, Send, after_receipt
@@ -13,6 +16,9 @@ from siyu_touch.domain.vocabulary import SendState
 
 MOST = 1_000
 _MAX_REASON = 200
+# The door refuses events that are older than ten days: three are left for the way there. After a
+# restore older ones are taken, lest a message goes out twice; analytics is not told of them.
+_OLDEST_MS = 7 * 24 * 3_600_000
 
 
 async def record_receipts(
@@ -29,12 +35,14 @@ async def record_receipts(
     good: list[ReceiptRow] = []
     changed: dict[str, Send] = {}
     async with store.transaction() as unit:
-        sends = dict(
-            await unit.sends.some(project_id, sorted({receipt.send_key for receipt in receipts}))
-        )
+        restored = await unit.restore() is not None
+        # No database keeps a key with a NUL, and PostgreSQL cannot even be asked for it.
+        keys = sorted({receipt.send_key for receipt in receipts if "\0" not in receipt.send_key})
+        sends = dict(await unit.sends.some(project_id, keys))
+        link_current(send.trace for send in sends.values())
         for place, receipt in enumerate(receipts):
             try:
-                send = _applied(sends, receipt, place, now_ms)
+                send = _applied(sends, receipt, place, now_ms, restored=restored)
             except DomainError as error:
                 errors.append(error)
                 continue
@@ -46,11 +54,17 @@ async def record_receipts(
         failed = [send.send_key for send in changed.values() if send.state is SendState.FAILED]
         await unit.sends.settle_receipts(list(changed.values()))
         await unit.sends.free(project_id, failed)
-        await unit.decisions.tell(project_id, _events(sends, good, new))
+        telling = [receipt for receipt in good if not _old(receipt, now_ms)]
+        await unit.decisions.tell(project_id, _events(sends, telling, new))
+        failpoint("touch.receipts_before_commit")
+    failpoint("touch.receipts_committed")
+    count_sends(changed.values())
     return errors
 
 
-def _applied(sends: dict[str, Send], receipt: ReceiptRow, place: int, now_ms: int) -> Send:
+def _applied(
+    sends: dict[str, Send], receipt: ReceiptRow, place: int, now_ms: int, *, restored: bool
+) -> Send:
     if receipt.state not in REPORTABLE:
         raise InvalidInput(
             "FIELD_INVALID",
@@ -61,20 +75,30 @@ def _applied(sends: dict[str, Send], receipt: ReceiptRow, place: int, now_ms: in
         raise InvalidInput(
             "FIELD_INVALID", "a receipt has a time", field=f"receipts[{place}].event_time_ms"
         )
-    if len(receipt.reason.encode()) > _MAX_REASON:
+    if _old(receipt, now_ms) and not restored:
         raise InvalidInput(
             "FIELD_INVALID",
-            f"a reason has at most {_MAX_REASON} bytes",
+            "a receipt is at most 7 days old",
+            field=f"receipts[{place}].event_time_ms",
+        )
+    if len(receipt.reason.encode()) > _MAX_REASON or "\0" in receipt.reason:
+        raise InvalidInput(
+            "FIELD_INVALID",
+            f"a reason has at most {_MAX_REASON} bytes, none of them zero",
             field=f"receipts[{place}].reason",
         )
     send = sends.get(receipt.send_key)
     if send is None:
         raise NotFound("SEND_NOT_FOUND", "there is no such send", send_key=receipt.send_key)
-    state = after_receipt(send.state, send.attempts, receipt.state)
+    state = after_receipt(send.state, send.attempts, receipt.state, restored=restored)
     if state is send.state:
         return send
     reason = receipt.reason if state is SendState.FAILED else ""
     return replace(send, state=state, gate="", reason=reason, update_time_ms=now_ms)
+
+
+def _old(receipt: ReceiptRow, now_ms: int) -> bool:
+    return now_ms - receipt.event_time_ms > _OLDEST_MS
 
 
 def _events(

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from siyu_kit.failpoints import failpoint
+from siyu_touch.app.counting import count_sends
 from siyu_touch.app.store import Claim, TouchStore
 from siyu_touch.domain.send import Send
 from siyu_touch.domain.vocabulary import MessageClass, SendState
@@ -17,7 +19,11 @@ async def recover(store: TouchStore, now_ms: int, own: Claim | None = None) -> i
     """
     async with store.transaction() as unit:
         left = await unit.sends.orphans(_AT_ONCE, own)
-        await unit.sends.save([_freed(send, now_ms) for send in left])
+        freed = [_freed(send, now_ms) for send in left]
+        await unit.sends.save(freed)
+        if left:
+            failpoint("touch.recover_before_commit")
+    count_sends(after for before, after in zip(left, freed, strict=True) if after is not before)
     return len(left)
 
 

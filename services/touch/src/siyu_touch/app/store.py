@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pyroaring import BitMap
 
+from siyu_kit.sql.restores import Restore
 from siyu_touch.domain.campaign import Campaign
 from siyu_touch.domain.decision import Decision, Recorded
 from siyu_touch.domain.delivery import Delivery
@@ -150,7 +151,14 @@ class Sends(Protocol):
         ...
 
     async def claim(
-        self, campaign: Campaign, channel: Channel, claim: Claim, now_ms: int, limit: int
+        self,
+        campaign: Campaign,
+        channel: Channel,
+        claim: Claim,
+        now_ms: int,
+        limit: int,
+        *,
+        only_expired: bool = False,
     ) -> Sequence[Send]:
         """Take due sends that nobody else has, lowest person first."""
         ...
@@ -179,6 +187,12 @@ class Sends(Protocol):
         """Write states and reasons that receipts led to; claims stay as they are."""
         ...
 
+    async def ambiguous(
+        self, due_ms: int, channels: Sequence[Channel], limit: int
+    ) -> Sequence[Send]:
+        """Marketing sends of all projects that were due by then and have not ended; locked."""
+        ...
+
     async def open_sends(self, project_id: str, campaign_id: str) -> bool:
         """Whether any send of the campaign has not ended."""
         ...
@@ -195,6 +209,12 @@ class Sends(Protocol):
         """Note recipients of messages: recipient -> send key."""
         ...
 
+    async def drop_recipients(
+        self, project_id: str, campaign_id: str, channel: Channel, keys: Sequence[str]
+    ) -> None:
+        """Forget recipients of messages that do not go out after all."""
+        ...
+
     async def reserved(
         self, project_id: str, person_nos: Sequence[int], from_ms: int
     ) -> Sequence[Reservation]:
@@ -202,7 +222,7 @@ class Sends(Protocol):
         ...
 
     async def reserve(self, project_id: str, reservations: Sequence[Reservation]) -> None:
-        """Take places."""
+        """Take places; a message that has one moves to the new one."""
         ...
 
     async def free(self, project_id: str, send_keys: Sequence[str]) -> None:
@@ -256,6 +276,14 @@ class TouchUnit(Protocol):
     @property
     def decisions(self) -> Decisions:
         """Decisions."""
+        ...
+
+    async def restore(self) -> Restore | None:
+        """The restore of the database that dispatch is frozen by; None when it is not."""
+        ...
+
+    async def lift(self, by: str, reason: str, now_ms: int) -> None:
+        """Note that the freeze is lifted."""
         ...
 
     async def earlier(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from siyu_kit.crypto import sm3
 from siyu_kit.errors import PreconditionFailed, StaleEtag
-from siyu_touch.domain.checks import check_name, require
+from siyu_touch.domain.checks import MAX_NAME, check_name, require
 from siyu_touch.domain.days import DEFAULT_ZONE, MINUTES_A_DAY, QuietHours, check_zone
 from siyu_touch.domain.vocabulary import CampaignState
 
@@ -67,6 +67,8 @@ class Campaign:
     """Sends are planned for persons below this number; see ``launch``."""
     planned: bool = False
     """Whether every send of the audience is planned."""
+    trace: str | None = None
+    """Traceparent of the launch."""
 
     @property
     def etag(self) -> str:
@@ -77,7 +79,11 @@ class Campaign:
 def checked(campaign: Campaign) -> Campaign:
     """The campaign with defaults filled in; raises ``InvalidInput``."""
     check_name(campaign.name, "campaign.name")
-    require(bool(campaign.segment_id), "campaign.segment_id", "a campaign needs a segment")
+    require(
+        0 < len(campaign.segment_id) <= MAX_NAME,
+        "campaign.segment_id",
+        f"a campaign needs a segment; its id has at most {MAX_NAME} characters",
+    )
     ids = campaign.template_ids
     require(
         0 < len(ids) <= MAX_TEMPLATES and len(set(ids)) == len(ids) and all(ids),

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
+from siyu_kit.zones import is_zone
 from siyu_touch.domain.checks import require
 
 DEFAULT_ZONE: Final = "Asia/Shanghai"
@@ -22,17 +23,16 @@ class QuietHours:
 def check_zone(name: str) -> str:
     """The zone, by default Shanghai; ``InvalidInput`` for an unknown one."""
     zone = name or DEFAULT_ZONE
-    try:
-        ZoneInfo(zone)
-        known = True
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        known = False
-    require(known, "campaign.zone", "there is no such zone")
+    require(is_zone(zone), "campaign.zone", "there is no such zone")
     return zone
 
 
 def quiet_until(now_ms: int, quiet: QuietHours | None, zone: str) -> int | None:
-    """When the quiet hours that ``now_ms`` lies in end, milliseconds UTC; None outside of them."""
+    """When the quiet hours that ``now_ms`` lies in end, milliseconds UTC; None outside of them.
+
+    They are those of the clock on the wall: a minute that it shows twice, at the end of summer
+    time, is quiet both times, and the end that is yet to come counts.
+    """
     if quiet is None:
         return None
     now = _local(now_ms, zone)
@@ -43,7 +43,9 @@ def quiet_until(now_ms: int, quiet: QuietHours | None, zone: str) -> int | None:
     if not inside:
         return None
     day = now.date() + timedelta(days=int(over_midnight and minute >= start))
-    return _ms(datetime.combine(day, time(end // 60, end % 60), ZoneInfo(zone)))
+    first = datetime.combine(day, time(end // 60, end % 60), ZoneInfo(zone))
+    until_ms = _ms(first)
+    return until_ms if until_ms > now_ms else _ms(first.replace(fold=1))
 
 
 def window_start_ms(now_ms: int, days: int, zone: str) -> int:

@@ -4,12 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
-from siyu_kit.crypto import sm3
-
-GENESIS: Final = "0" * 64
-"""Digest before the first decision."""
+from siyu_kit.crypto.chain import linked
 
 
 class Outcome(StrEnum):
@@ -67,20 +63,17 @@ def verdicts_from(text: str) -> tuple[Verdict, ...]:
 
 def link(previous: str, project_id: str, sequence: int, decision: Decision) -> str:
     """The next digest: SM3(previous digest | canonical record), hexadecimal."""
-    record = "|".join(
-        [
-            previous,
-            project_id,
-            str(sequence),
-            decision.campaign_id,
-            str(decision.person_no),
-            decision.send_key,
-            decision.outcome,
-            str(decision.decision_time_ms),
-            verdicts_text(decision.verdicts),
-        ]
+    return linked(
+        previous,
+        project_id,
+        str(sequence),
+        decision.campaign_id,
+        str(decision.person_no),
+        decision.send_key,
+        decision.outcome,
+        str(decision.decision_time_ms),
+        verdicts_text(decision.verdicts),
     )
-    return sm3(record.encode()).hex()
 
 
 def chain(

@@ -10,6 +10,7 @@ from siyu_touch.domain.vocabulary import MessageClass, SendState
 MAX_ATTEMPTS: Final = 6
 _FIRST_PAUSE_MS: Final = 1_000
 _LONGEST_PAUSE_MS: Final = 60_000
+_TURNED_AWAY_MS: Final = 300_000
 
 
 class Answer(Enum):
@@ -18,6 +19,8 @@ class Answer(Enum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     """Refused for good; the message did not go out."""
+    TURNED_AWAY = "turned_away"
+    """Whoever calls is refused, whatever the message (redirect, 401, 404): it did not go out."""
     PUT_OFF = "put_off"
     """Not taken now (429, 503, connection refused); it surely did not go out."""
     AMBIGUOUS = "ambiguous"
@@ -32,6 +35,8 @@ class Delivery:
     reason: str = ""
     provider_message_id: str = ""
     retry_after_ms: int = 0
+    trace: str | None = None
+    """Traceparent that the provider was called with."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,16 @@ def settle(
 ) -> Settlement:
     """The state after an attempt, the ``attempts``-th.
 
-    A marketing message whose fate is unknown is never tried again: at most one goes out.
+    A marketing message whose fate is unknown is never tried again: at most one goes out. A
+    provider that turns us away has to be put right by somebody: the message waits, at longest
+    until it expires.
     """
     if delivery.answer is Answer.ACCEPTED:
         return Settlement(SendState.ACCEPTED)
     if delivery.answer is Answer.REJECTED:
         return Settlement(SendState.FAILED, delivery.reason)
+    if delivery.answer is Answer.TURNED_AWAY:
+        return Settlement(SendState.DEFERRED, delivery.reason, now_ms + _TURNED_AWAY_MS)
     ambiguous = delivery.answer is Answer.AMBIGUOUS
     if ambiguous and message_class is MessageClass.MARKETING:
         return Settlement(SendState.UNKNOWN, delivery.reason)

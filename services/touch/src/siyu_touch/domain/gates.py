@@ -41,6 +41,13 @@ class Facts:
     rating: Rating | None = None
     traits: Mapping[str, Any] = field(default_factory=dict)
     version: int = 0
+    ident_nos: Sequence[int] = ()
+    """The identifiers of the person of now: a person's number is that of one of them."""
+
+    @property
+    def numbers(self) -> set[int]:
+        """All numbers that messages to this person can be kept under."""
+        return {self.person_no, self.current_person_no, *self.ident_nos}
 
 
 @dataclass(frozen=True)

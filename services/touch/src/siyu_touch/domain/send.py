@@ -30,7 +30,10 @@ TRANSITIONS: Final[Mapping[SendState, frozenset[SendState]]] = MappingProxyType(
         _S.EXPIRED: frozenset(),
     }
 )
-"""Where each state may go; an in-app message passes ATTEMPTING within one transaction."""
+"""Where each state may go; an in-app message passes ATTEMPTING within one transaction.
+
+A restored database may have missed steps, see ``app.freeze``.
+"""
 
 OPEN: Final = frozenset({_S.PLANNED, _S.DEFERRED, _S.ATTEMPTING})
 """States of a send that has not ended; a campaign is complete without them."""
@@ -61,6 +64,8 @@ class Send:
     reason: str = ""
     attempts: int = 0
     provider_message_id: str = ""
+    trace: str | None = None
+    """Traceparent of what planned it, then of its last attempt."""
 
 
 def send_key(project_id: str, campaign_id: str, person_no: int, channel: Channel) -> str:
@@ -68,11 +73,16 @@ def send_key(project_id: str, campaign_id: str, person_no: int, channel: Channel
     return sm3(f"{project_id}|{campaign_id}|{person_no}|{channel.label}".encode()).hex()
 
 
-def after_receipt(state: SendState, attempts: int, reported: SendState) -> SendState:
+def after_receipt(
+    state: SendState, attempts: int, reported: SendState, *, restored: bool = False
+) -> SendState:
     """The state after a report; a late or repeated one leaves it as it is.
 
+    ``restored``: the database was put back and may not know of an attempt that was made.
     Raises ``PreconditionFailed`` for a message that never went out.
     """
+    if restored and state in {_S.PLANNED, _S.DEFERRED, _S.EXPIRED}:
+        return reported
     if state in {_S.PLANNED, _S.REFUSED, _S.EXPIRED} or (state is _S.DEFERRED and not attempts):
         raise PreconditionFailed(
             "NEVER_SENT", "no attempt was made for this send", state=state.name

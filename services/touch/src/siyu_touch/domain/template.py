@@ -1,5 +1,6 @@
 """A message text, and what may be written."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -36,7 +37,8 @@ class Template:
     def content_digest(self) -> str:
         """What approval binds to: SM3 of channel, class and texts."""
         content = [self.channel.label, self.message_class.name.lower(), self.title, self.body]
-        return sm3("\x1f".join(content).encode()).hex()
+        # As JSON each text ends where it ends, whatever signs are in it.
+        return sm3(json.dumps(content, ensure_ascii=False).encode()).hex()
 
 
 @dataclass(frozen=True)

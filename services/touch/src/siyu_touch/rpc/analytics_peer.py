@@ -1,6 +1,7 @@
 """The analytics service as the judge of effects."""
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
+from siyu.analytics.v1 import question_pb2
 from siyu.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from siyu.condition.v1 import condition_pb2 as condition_pb
 from siyu.type.v1 import result_key_pb2 as key_pb
@@ -22,7 +23,7 @@ class GrpcEffects:
             project_id=question.project_id,
             treated_bitmap=question.treated.serialize(),
             control_bitmap=question.control.serialize(),
-            scope=pb.Scope(
+            scope=question_pb2.Scope(
                 from_time_ms=question.from_ms,
                 to_time_ms=question.to_ms,
                 zone=question.zone,
@@ -48,5 +49,5 @@ def _group(group: pb.GroupOutcome) -> GroupOutcome:
     return GroupOutcome(group.persons.persons, group.converted.persons, _rate(group.rate))
 
 
-def _rate(rate: pb.Rate) -> Rate:
+def _rate(rate: question_pb2.Rate) -> Rate:
     return Rate(rate.value, rate.low, rate.high)

@@ -8,6 +8,7 @@ from siyu.event.v1 import event_pb2
 from siyu.type.v1 import identifier_pb2
 from siyu_kit.rpc.channel import KitChannel
 from siyu_kit.rpc.client import call
+from siyu_kit.rpc.status import from_status
 from siyu_touch.app.ports import AddressedEvent
 
 
@@ -22,7 +23,7 @@ class GrpcEventSink:
             project_id=project_id, events=[_event(project_id, event) for event in events]
         )
         response = await call(self._stub.Ingest, request)
-        return {item.index: item.status.message for item in response.refused}
+        return {item.index: from_status(item.status).reason for item in response.refused}
 
 
 def _event(project_id: str, addressed: AddressedEvent) -> event_pb2.Event:

@@ -1,6 +1,6 @@
 """Domain objects to contract messages and back."""
 
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from siyu.condition.v1 import condition_pb2 as condition_pb
 from siyu.touch.v1 import touch_service_pb2 as pb
@@ -16,19 +16,9 @@ from siyu_touch.domain.days import QuietHours
 from siyu_touch.domain.decision import Recorded
 from siyu_touch.domain.send import Send
 from siyu_touch.domain.template import Template
-from siyu_touch.domain.vocabulary import Channel, MessageClass, SendState
-
-E = TypeVar("E", Channel, MessageClass, SendState)
+from siyu_touch.domain.vocabulary import SendState
 
 _MESSAGES = ("quiet_hours", "frequency_cap", "goal")
-
-
-def chosen(kind: type[E], value: int, field: str) -> E:
-    """A value of an enumeration; InvalidInput for UNSPECIFIED and unknown ones."""
-    try:
-        return kind(value)
-    except ValueError:
-        raise InvalidInput("FIELD_INVALID", "not one of the values", field=field) from None
 
 
 def to_template(template: Template) -> pb.Template:

@@ -41,6 +41,7 @@ def _facts(message: pb.SendFacts) -> Facts:
         rating=_rating(message.rating) if message.HasField("rating") else None,
         traits={name: value for name, value in values.items() if value is not None},
         version=message.version,
+        ident_nos=tuple(message.ident_nos),
     )
 
 

@@ -12,9 +12,11 @@ from siyu.type.v1.item_result_pb2 import ItemResult
 from siyu_kit.auth.caller import current_caller
 from siyu_kit.clock import Clock
 from siyu_kit.errors import InvalidInput
+from siyu_kit.ops.checks import check_all
+from siyu_kit.rpc.enums import chosen
 from siyu_kit.rpc.paging import PageTokens, page_size, request_digest
 from siyu_kit.rpc.status import item_status
-from siyu_touch.app import manage_campaigns, manage_templates, read_sends
+from siyu_touch.app import freeze, manage_campaigns, manage_templates, read_sends
 from siyu_touch.app.effect_report import effect_report
 from siyu_touch.app.launch_campaign import launch_campaign
 from siyu_touch.app.ports import Effects, Identifier, Persons, SegmentAudiences
@@ -63,10 +65,8 @@ class TouchServicer(TouchServiceServicer):
             request_id=request.request_id,
             author=current_caller().subject,
             name=asked.name,
-            channel=mapping.chosen(Channel, asked.channel, "template.channel"),
-            message_class=mapping.chosen(
-                MessageClass, asked.message_class, "template.message_class"
-            ),
+            channel=chosen(Channel, asked.channel, "template.channel"),
+            message_class=chosen(MessageClass, asked.message_class, "template.message_class"),
             title=asked.title,
             body=asked.body,
         )
@@ -196,7 +196,7 @@ class TouchServicer(TouchServiceServicer):
 
     async def ListSends(self, request: pb.ListSendsRequest, context: Any) -> pb.ListSendsResponse:
         after, size = self._cursor(request), page_size(request.page_size)
-        state = mapping.chosen(SendState, request.state, "state") if request.state else None
+        state = chosen(SendState, request.state, "state") if request.state else None
         async with self._store.reading() as unit:
             await unit.catalogue.campaign(request.project_id, request.campaign_id)
         found = await self._store.sends_after(
@@ -265,6 +265,31 @@ class TouchServicer(TouchServiceServicer):
                 for place, error in enumerate(errors)
             ]
         )
+
+    async def GetFreeze(self, request: pb.GetFreezeRequest, context: Any) -> pb.GetFreezeResponse:
+        found = await freeze.freeze(self._store)
+        if found is None:
+            return pb.GetFreezeResponse()
+        return pb.GetFreezeResponse(
+            frozen=True,
+            backup_id=found.backup_id,
+            backup_time_ms=found.backup_ms,
+            restored_time_ms=found.restored_ms,
+        )
+
+    async def LiftFreeze(
+        self, request: pb.LiftFreezeRequest, context: Any
+    ) -> pb.LiftFreezeResponse:
+        check_all(request.project_id)
+        parked = await freeze.lift_freeze(
+            self._store,
+            self._clock,
+            by=current_caller().subject,
+            reason=request.reason,
+            reconciled=request.reconciled,
+        )
+        self._wake()
+        return pb.LiftFreezeResponse(parked=parked)
 
     async def GetEffectReport(
         self, request: pb.GetEffectReportRequest, context: Any

@@ -23,25 +23,28 @@ async def claim_due(
     campaign: Campaign,
     channel: Channel,
     claim: Claim,
-    at_ms: int,
+    due: ColumnElement[bool],
     limit: int,
 ) -> list[Send]:
-    """Take due sends that nobody has; what another dispatcher is about to take is passed over."""
-    due = await session.execute(
+    """Take undecided sends, where ``due`` holds, that nobody has.
+
+    What another dispatcher is about to take is passed over.
+    """
+    found = await session.execute(
         select(tables.send)
         .where(
             _c.project_id == campaign.project_id,
             _c.campaign_id == campaign.campaign_id,
             _c.channel == int(channel),
             _c.state.in_([int(state) for state in DUE]),
-            _c.due_ms <= at_ms,
+            due,
             _c.claim_holder == "",
         )
         .order_by(_c.person_no)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    sends = [to_send(row) for row in due]
+    sends = [to_send(row) for row in found]
     for keys in chunks([send.send_key for send in sends]):
         await session.execute(
             update(tables.send)

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from siyu_kit.crypto.chain import GENESIS
 from siyu_kit.sql.outbox import Outbox, OutboxMessage
 from siyu_kit.sql.upsert import upsert
 from siyu_kit.stream.topics import TOUCH
 from siyu_kit.telemetry import inject
 from siyu_touch.app.store import Head
-from siyu_touch.domain.decision import GENESIS, Decision, chain
+from siyu_touch.domain.decision import Decision, chain
 from siyu_touch.domain.touch_event import TouchEvent, to_payload
 from siyu_touch.store import tables
 from siyu_touch.store.rows import from_recorded

@@ -78,6 +78,7 @@ def to_campaign(row: Any) -> Campaign:
         segment_run_id=row.segment_run_id,
         planned_to=row.planned_to,
         planned=row.planned,
+        trace=row.trace,
     )
 
 
@@ -107,6 +108,7 @@ def from_campaign(campaign: Campaign) -> dict[str, Any]:
         "segment_run_id": campaign.segment_run_id,
         "planned_to": campaign.planned_to,
         "planned": campaign.planned,
+        "trace": campaign.trace,
     }
 
 
@@ -128,6 +130,7 @@ def to_send(row: Any) -> Send:
         reason=row.reason,
         attempts=row.attempts,
         provider_message_id=row.provider_message_id,
+        trace=row.trace,
     )
 
 
@@ -151,6 +154,7 @@ def from_send(send: Send) -> dict[str, Any]:
         "update_time_ms": send.update_time_ms,
         "claim_holder": "",
         "claim_epoch": 0,
+        "trace": send.trace,
     }
 
 

@@ -12,8 +12,8 @@ from siyu_kit.crypto import FieldCipher
 from siyu_kit.sql.upsert import upsert
 from siyu_touch.app.store import Attempt, Claim, InboxEntry, ReceiptRow, Reservation
 from siyu_touch.domain.campaign import Campaign
-from siyu_touch.domain.send import OPEN, Send
-from siyu_touch.domain.vocabulary import Channel, SendState
+from siyu_touch.domain.send import DUE, OPEN, Send
+from siyu_touch.domain.vocabulary import Channel, MessageClass, SendState
 from siyu_touch.store import claims, tables
 from siyu_touch.store.chunks import chunks
 from siyu_touch.store.rows import from_send, to_reservation, to_send
@@ -27,6 +27,7 @@ _CHANGED = (
     "provider_message_id",
     "due_ms",
     "update_time_ms",
+    "trace",
 )
 _SAVE = (
     update(tables.send)
@@ -57,9 +58,19 @@ class SqlSends:
         await upsert(self._session, tables.send, rows, key=["project_id", "send_key"])
 
     async def claim(
-        self, campaign: Campaign, channel: Channel, claim: Claim, now_ms: int, limit: int
+        self,
+        campaign: Campaign,
+        channel: Channel,
+        claim: Claim,
+        now_ms: int,
+        limit: int,
+        *,
+        only_expired: bool = False,
     ) -> Sequence[Send]:
-        return await claims.claim_due(self._session, campaign, channel, claim, now_ms, limit)
+        # A send that is put off is due when it expires, at the latest.
+        at_most = _c.expire_ms if only_expired else _c.due_ms
+        due = at_most <= now_ms
+        return await claims.claim_due(self._session, campaign, channel, claim, due, limit)
 
     async def hold(self, project_id: str, send_keys: Sequence[str], claim: Claim) -> Sequence[Send]:
         return await claims.hold(self._session, project_id, send_keys, claim)
@@ -92,6 +103,23 @@ class SqlSends:
 
     async def settle_receipts(self, sends: Sequence[Send]) -> None:
         await self._many(_SETTLE, [_changes(send) for send in sends])
+
+    async def ambiguous(
+        self, due_ms: int, channels: Sequence[Channel], limit: int
+    ) -> Sequence[Send]:
+        rows = await self._session.execute(
+            select(tables.send)
+            .where(
+                _c.state.in_([int(state) for state in DUE]),
+                _c.due_ms <= due_ms,
+                _c.message_class == int(MessageClass.MARKETING),
+                _c.channel.in_([int(channel) for channel in channels]),
+            )
+            .order_by(_c.project_id, _c.send_key)
+            .limit(limit)
+            .with_for_update()
+        )
+        return [to_send(row) for row in rows]
 
     async def open_sends(self, project_id: str, campaign_id: str) -> bool:
         found = await self._session.execute(
@@ -137,6 +165,20 @@ class SqlSends:
         ]
         await self._many(insert(tables.recipient), rows)
 
+    async def drop_recipients(
+        self, project_id: str, campaign_id: str, channel: Channel, keys: Sequence[str]
+    ) -> None:
+        c = tables.recipient.c
+        for some in chunks(keys):
+            await self._session.execute(
+                delete(tables.recipient).where(
+                    c.project_id == project_id,
+                    c.campaign_id == campaign_id,
+                    c.channel == int(channel),
+                    c.recipient.in_(some),
+                )
+            )
+
     async def reserved(
         self, project_id: str, person_nos: Sequence[int], from_ms: int
     ) -> Sequence[Reservation]:
@@ -166,8 +208,13 @@ class SqlSends:
                     "at_ms": one.at_ms,
                 }
             )
-        # A message deferred by its provider keeps the place it took on an earlier day.
-        await upsert(self._session, tables.reservation, rows, key=["project_id", "send_key"])
+        await upsert(
+            self._session,
+            tables.reservation,
+            rows,
+            key=["project_id", "send_key"],
+            update=["person_no", "day", "slot", "at_ms"],
+        )
 
     async def _last_slots(
         self, project_id: str, reservations: Sequence[Reservation]

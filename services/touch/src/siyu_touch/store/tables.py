@@ -71,6 +71,8 @@ campaign: Final = Table(
     Column("segment_run_id", String(40), nullable=False),
     _big("planned_to"),
     Column("planned", Boolean, nullable=False),
+    # W3C traceparent of the launch.
+    Column("trace", String(55)),
     UniqueConstraint("project_id", "name", name="campaign_name"),
 )
 Index("campaign_state", campaign.c.state, campaign.c.launch_time_ms)
@@ -106,6 +108,8 @@ send: Final = Table(
     # The dispatcher that works on it; empty: nobody.
     Column("claim_holder", String(200), nullable=False),
     _big("claim_epoch"),
+    # W3C traceparent of what planned it, then of its last attempt.
+    Column("trace", String(55)),
 )
 # In the order in which a dispatcher takes them.
 Index("send_due", send.c.project_id, send.c.campaign_id, send.c.channel, send.c.state,
@@ -114,6 +118,9 @@ Index("send_person", send.c.project_id, send.c.campaign_id, send.c.person_no)
 Index("send_claimed", send.c.claim_holder,
       sqlite_where=text("claim_holder <> ''"),
       postgresql_where=text("claim_holder <> ''"))  # fmt: skip
+Index("send_unknown", send.c.project_id, send.c.channel,
+      sqlite_where=text("state = 10"),
+      postgresql_where=text("state = 10"))  # fmt: skip
 
 recipient: Final = Table(
     "recipient",

@@ -9,11 +9,14 @@ from sqlalchemy import Select, Table, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from siyu_kit.crypto import FieldCipher
+from siyu_kit.crypto.chain import GENESIS
+from siyu_kit.sql import restores
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.outbox import Outbox
 from siyu_kit.sql.request_keys import earlier_result, remember
+from siyu_kit.sql.restores import Restore
 from siyu_touch.app.store import CampaignPage, Head, InboxEntry, SendCount, TemplatePage
-from siyu_touch.domain.decision import GENESIS, Recorded
+from siyu_touch.domain.decision import Recorded
 from siyu_touch.domain.send import Send
 from siyu_touch.domain.template import Message
 from siyu_touch.domain.vocabulary import Channel, SendState
@@ -32,6 +35,12 @@ class SqlTouchUnit:
         self.catalogue = SqlCatalogue(session)
         self.sends = SqlSends(session, cipher)
         self.decisions = SqlDecisions(session, outbox)
+
+    async def restore(self) -> Restore | None:
+        return await restores.open_restore(self._session)
+
+    async def lift(self, by: str, reason: str, now_ms: int) -> None:
+        await restores.lift(self._session, by, reason, now_ms)
 
     async def earlier(
         self, project_id: str, method: str, request_id: str, content: bytes
