@@ -14,6 +14,7 @@ from siyu.segment.v1.segment_service_pb2_grpc import SegmentServiceStub
 from siyu.touch.v1.touch_service_pb2_grpc import TouchServiceStub
 from siyu_kit.auth import TokenSource
 from siyu_kit.rpc.client import call, connect
+from siyu_kit.rpc.tls import CertificateSource
 
 __all__ = ["SiyuClient", "call"]
 
@@ -25,9 +26,17 @@ class SiyuClient:
     ``call(stub.Method, request)``, which adds a deadline and raises ``siyu_kit.errors``.
     """
 
-    def __init__(self, targets: Mapping[str, str], tokens: TokenSource) -> None:
+    def __init__(
+        self,
+        targets: Mapping[str, str],
+        tokens: TokenSource,
+        *,
+        certificates: CertificateSource | None = None,
+    ) -> None:
+        """``certificates``: of ``siyu_kit.rpc.tls.certificates``, where the services want TLS."""
         self._channels: dict[str, grpc.aio.Channel] = {
-            name: connect(target, tokens=tokens) for name, target in targets.items()
+            name: connect(target, tokens=tokens, credentials=certificates)
+            for name, target in targets.items()
         }
         self.collect = CollectServiceStub(self._channels["collect"])
         self.identity = IdentityServiceStub(self._channels["identity"])

@@ -20,6 +20,7 @@ from siyu_client.platform.process import ProcessError
 from siyu_demo.simulator import Settings
 from siyu_demo.simulator.settings import SHANGHAI
 from siyu_demo.story.arrival.vendors import DeliveryFailed
+from siyu_demo.story.figures import Figures
 from siyu_demo.story.stage import Mode
 from siyu_demo.story.teller import tell
 from siyu_kit.errors import DomainError
@@ -39,11 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     folder = options.dir or Path(tempfile.mkdtemp(prefix="siyu-demo-"))
     keeps = options.keep or options.dir is not None
+    mode, figures = Mode(tamper=options.tamper, keeps=keeps), Figures()
     try:
-        right = tell(
-            console, _settings(options), folder.resolve(), Mode(tamper=options.tamper, keeps=keeps)
-        )
+        right = tell(console, _settings(options), folder.resolve(), mode, figures)
         keeps |= not right
+        if options.figures is not None:
+            figures.write(options.figures)
     except (PlatformError, ProcessError, DeliveryFailed, DomainError) as error:
         keeps = True
         console.print(f"[bold red]the story broke off:[/] {error}", highlight=False)
@@ -64,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--customers", type=int, default=_DEFAULTS.customers, help="how many")
     parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="of the simulator")
     parser.add_argument("--dir", type=Path, help="folder of data, keys and logs; it is kept")
+    parser.add_argument(
+        "--figures", type=Path, help="file for what it took: seconds, and memory in MB, as JSON"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the temporary folder")
     parser.add_argument(
         "--tamper", action="store_true", help="alter one event on its way: the story must fail"

@@ -6,16 +6,15 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import grpc
 from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 from siyu_client.commands import running
+from siyu_client.commands.rpc_errors import print_error
 from siyu_client.platform import PlatformError
 from siyu_client.platform.services import SERVICES
 
@@ -51,23 +50,29 @@ def run(options: argparse.Namespace) -> int:
     except json_format.ParseError as error:
         raise PlatformError(f"the request is not a {method.input_type.name}: {error}") from None
     token = platform.credentials.tokens(options.subject, options.role or ["admin"]).token()
-    with grpc.insecure_channel(platform.targets[options.service]) as channel:
+    with running.channel(platform.targets[options.service]) as channel:
         try:
             _print_responses(channel, method, request, token, options.timeout)
         except grpc.RpcError as error:
-            _print_error(error)
+            print_error(error)
             return 1
     return 0
 
 
 def find_method(service: str, name: str) -> MethodDescriptor:
-    """Find an RPC by the short names of its service and method."""
-    module = importlib.import_module(f"siyu.{service}.v1.{service}_service_pb2")
-    methods = module.DESCRIPTOR.services_by_name[f"{service.capitalize()}Service"].methods_by_name
+    """Find an RPC by the short names of its service and method; those of OpsService are in all."""
+    methods = {**_methods("ops"), **_methods(service)}
     if name not in methods:
         raise PlatformError(f"{service} has no {name}; it has {', '.join(sorted(methods))}")
     method: MethodDescriptor = methods[name]
     return method
+
+
+def _methods(service: str) -> dict[str, MethodDescriptor]:
+    module = importlib.import_module(f"siyu.{service}.v1.{service}_service_pb2")
+    return dict(
+        module.DESCRIPTOR.services_by_name[f"{service.capitalize()}Service"].methods_by_name
+    )
 
 
 def _print_responses(
@@ -91,17 +96,3 @@ def _print_responses(
     for response in responses:
         fields = json_format.MessageToDict(response, preserving_proto_field_name=True)
         print(json.dumps(fields, ensure_ascii=False, indent=2))
-
-
-#: Details are printed by their type, which importing its module makes known.
-_DETAILS = error_details_pb2.DESCRIPTOR.pool
-
-
-def _print_error(error: grpc.RpcError) -> None:
-    status = rpc_status.from_call(cast("grpc.Call", error))
-    print(f"{error.code().name}: {error.details()}", file=sys.stderr)
-    for detail in status.details if status else ():
-        print(
-            json_format.MessageToJson(detail, indent=None, descriptor_pool=_DETAILS),
-            file=sys.stderr,
-        )

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from siyu_client.commands import running
+from siyu_kit.projects import ALL_PROJECTS, check_project
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,6 +24,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> int:
     """Print the token alone, so that it can be put in a variable."""
     platform = running.find(options.dir)
-    roles, projects = options.role or ["admin"], options.project or ["*"]
+    roles, projects = options.role or ["admin"], options.project or [ALL_PROJECTS]
+    for project in projects:
+        if project != ALL_PROJECTS:
+            check_project(project)
     print(platform.credentials.tokens(options.subject, roles, projects).token())
     return 0

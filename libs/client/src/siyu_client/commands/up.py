@@ -47,10 +47,11 @@ def run(options: argparse.Namespace) -> int:
         _watch(platform, stop)
     finally:
         # Before the folder's lock is given back: the next start writes its own.
-        (platform.folder / "platform.json").unlink(missing_ok=True)
+        for name in ("platform.json", running.PROCESSES):
+            (platform.folder / name).unlink(missing_ok=True)
         with console.status("stopping"):
             platform.stop()
-    console.print("stopped; data is kept in", str(platform.folder))
+    console.print("stopped; data is kept in", str(platform.folder), markup=False)
     return 0
 
 
@@ -72,7 +73,9 @@ def _show(console: Console, platform: Platform, projects: list[str]) -> None:
         http = platform.http_url if address.http else ""
         table.add_row(name, address.target, http)
     console.print(table)
-    console.print(f"logs: {platform.folder / 'logs'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"logs: {platform.folder / 'logs'}", markup=False, highlight=False, soft_wrap=True
+    )
     for project in projects:
         console.print(
             f"write key of project {project}: {platform.write_keys[project]}",
@@ -84,10 +87,16 @@ def _show(console: Console, platform: Platform, projects: list[str]) -> None:
         if str(platform.folder) == str(Path(running.DEFAULT_FOLDER).resolve())
         else f" --dir {platform.folder}"
     )
-    console.print(f"a token for five minutes:  siyu token{where}", highlight=False, soft_wrap=True)
+    console.print(
+        f"a token for five minutes:  siyu token{where}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
     example = '\'{"project_id": "demo"}\''
     console.print(
         f"any RPC:                   siyu call{where} analytics GetWatermark {example}",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )

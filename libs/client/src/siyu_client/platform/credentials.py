@@ -10,6 +10,7 @@ from pathlib import Path
 from siyu_kit.auth import IssuedTokens, TokenIssuer, write_key_pair
 from siyu_kit.auth.keys import PUBLIC_KEY_FILE, SIGNING_KEY_FILE, read_signing_key
 from siyu_kit.crypto import sm3
+from siyu_kit.projects import check_project
 
 _KEY_BYTES = 32
 
@@ -57,7 +58,11 @@ class Credentials:
         return IssuedTokens(issuer, subject, roles, projects)
 
     def write_key(self, project_id: str) -> str:
-        """The write key of a project's SDKs; made at the first call, before the door is started."""
+        """The write key of a project's SDKs; made at the first call, before the door is started.
+
+        Raises InvalidInput for what is no name of a project: the door refuses a file with one.
+        """
+        check_project(project_id)
         plain = self.folder / f"write_key.{project_id}"
         if not plain.exists():
             key = secrets.token_hex(16)

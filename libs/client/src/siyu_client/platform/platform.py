@@ -16,6 +16,8 @@ from siyu_client.platform.ports import PortTakenError, choose_ports, remember_po
 from siyu_client.platform.process import ChildProcess
 from siyu_client.platform.redis_server import find_redis, redis_command
 from siyu_client.platform.services import SERVICES, Address, ServiceSpec, environment
+from siyu_kit.errors import InvalidInput
+from siyu_kit.projects import check_project
 
 _START_TIMEOUT_S = 60.0
 #: Longer than a service's own drain, so that only a stuck one is killed.
@@ -41,6 +43,7 @@ class Platform:
         extra: Mapping[str, Mapping[str, str]] | None = None,
         base_port: int = 0,
     ) -> None:
+        _check_projects(projects)
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = FolderLock(self.folder)
@@ -59,6 +62,9 @@ class Platform:
             self.folder / "keys", [spec.name for spec in SERVICES]
         )
         self.write_keys = {project: self.credentials.write_key(project) for project in projects}
+        self.limits = self.folder / "limits.json"
+        if not self.limits.exists():
+            self.limits.write_text("{}\n", encoding="utf-8")
         remembered = self.folder / "ports.json"
         try:
             ports = choose_ports(base_port, len(SERVICES) + 2, remembered)
@@ -106,6 +112,10 @@ class Platform:
         self._start_service(spec)
         self._await_service(name)
 
+    def restart_stream_server(self) -> None:
+        """Start the stream server after it was stopped or killed, on the same port and data."""
+        self._start_stream_server()
+
     def stop(self) -> None:
         """Stop what runs, services first, so that the stream server outlives its clients."""
         names = [spec.name for spec in reversed(SERVICES) if spec.name in self.processes]
@@ -120,6 +130,10 @@ class Platform:
             if process.wait(max(deadline - time.monotonic(), 1.0)) is None:
                 process.kill()
         self._lock.release()
+
+    def resident_mb(self) -> dict[str, float]:
+        """Resident memory of every process, MB."""
+        return {name: process.resident_mb() for name, process in self.processes.items()}
 
     def __enter__(self) -> Self:
         self.start()
@@ -165,6 +179,7 @@ class Platform:
         variables = environment(
             spec, data, self.stream_url, self.addresses, self.credentials.folder
         )
+        variables["SIYU_LIMITS_FILE"] = str(self.limits)
         variables.update(self._extra.get(spec.name, {}))
         command = [sys.executable, "-m", f"siyu_{spec.name}.main"]
         process = ChildProcess(
@@ -176,6 +191,15 @@ class Platform:
     def _await_service(self, name: str) -> None:
         ports = self.folder / name / "ports.json"
         self.processes[name].wait_until(lambda: _complete(ports), _START_TIMEOUT_S)
+
+
+def _check_projects(projects: Sequence[str]) -> None:
+    """Before anything is written: the folder of a platform that never started has no trace."""
+    for project in projects:
+        try:
+            check_project(project)
+        except InvalidInput as error:
+            raise PlatformError(f"{project!r} is no project: {error.message}") from None
 
 
 def _complete(ports: Path) -> bool:

@@ -3,15 +3,20 @@
 import json
 import socket
 from pathlib import Path
+from typing import Final
+
+_LAST: Final = 65_535
 
 
 class PortTakenError(Exception):
-    """A port that was asked for is in use; the message names it."""
+    """A port that was asked for is in use, or is none; the message names it."""
 
 
 def choose_ports(base: int, count: int, remembered: Path) -> list[int]:
     """``base`` and the ``count - 1`` after it; with 0 those of the last run if free, else any."""
     if base:
+        if not 1 <= base <= _LAST + 1 - count:
+            raise PortTakenError(f"{count} ports from {base} on do not exist; the last is {_LAST}")
         wanted = [base + offset for offset in range(count)]
         return _bind_all(wanted)
     try:
@@ -30,7 +35,12 @@ def _last(file: Path, count: int) -> list[int]:
         ports = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return [0] * count
-    return ports if isinstance(ports, list) and len(ports) == count else [0] * count
+    usable = isinstance(ports, list) and len(ports) == count and all(map(_is_port, ports))
+    return ports if usable else [0] * count
+
+
+def _is_port(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _LAST
 
 
 def _bind_all(wanted: list[int]) -> list[int]:

@@ -1,24 +1,26 @@
 """One child process: started in a group of its own, stopped by its id, its lines kept in a file."""
 
-import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-
 
 class ProcessError(Exception):
     """The child did not start, or ended by itself; the message carries its last lines."""
 
 
-def _prepare_child() -> None:
-    """Make the child's files private, and let the kernel end it when its parent dies."""
-    os.umask(0o077)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _bound_to_us() -> list[str]:
+    """What makes the kernel end the child when its parent dies.
+
+    A program, not a function between fork and exec: there a parent with gRPC calls under way
+    would run gRPC's fork handlers, which now and then abort the child.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 
 
 class ChildProcess:
@@ -50,13 +52,13 @@ class ChildProcess:
         self.log_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # the command is ours, never a user's text
-                self._command,
+                [*_bound_to_us(), *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self._variables},
                 start_new_session=True,
-                preexec_fn=_prepare_child,  # noqa: PLW1509 - nothing else runs between fork and exec
+                umask=0o077,  # its files are private
             )
 
     @property
@@ -85,6 +87,11 @@ class ChildProcess:
         """Ask the child to end."""
         if self._process is not None and self.running:
             self._process.terminate()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the child a signal, such as SIGSTOP."""
+        if self._process is not None and self.running:
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         """End the child at once, as a crash would."""

@@ -25,7 +25,7 @@ class ServiceSpec:
 SERVICES: Final[tuple[ServiceSpec, ...]] = (
     ServiceSpec("identity"),
     ServiceSpec("collect", http=True),
-    ServiceSpec("analytics", peers=("identity",)),
+    ServiceSpec("analytics", peers=("identity", "profile")),
     ServiceSpec("profile", peers=("identity",)),
     ServiceSpec("segment", peers=("analytics",)),
     ServiceSpec("touch", peers=("segment", "profile", "analytics", "identity", "collect")),

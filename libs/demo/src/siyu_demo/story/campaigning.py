@@ -79,7 +79,7 @@ async def launched(
     """Create a campaign and launch it."""
     create = touch.CreateCampaignRequest(
         project_id=PROJECT,
-        request_id=f"demo-campaign-{segment_id}",
+        request_id=f"demo-campaign-{name}",
         campaign=touch.Campaign(
             name=name,
             segment_id=segment_id,

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from siyu_client.platform import Platform
 from siyu_demo.story.checks import plain
+from siyu_demo.story.figures import Figures
 from siyu_demo.story.stage import Stage
 
 
@@ -28,13 +29,14 @@ def introduce(stage: Stage) -> None:
         stage.console.print("[yellow]One event is altered on its way.[/]")
 
 
-def show_memory(stage: Stage) -> None:
-    """Resident memory of each process."""
+def show_memory(stage: Stage, rss_mb: Mapping[str, Mapping[str, float]]) -> None:
+    """Resident memory of each process, idle and now."""
     memory = _table("Resident memory")
     memory.add_column("process")
-    memory.add_column("MB", justify="right")
-    for name, process in stage.platform.processes.items():
-        memory.add_row(name, f"{process.resident_mb():.0f}")
+    memory.add_column("idle, MB", justify="right")
+    memory.add_column("now, MB", justify="right")
+    for name, now in rss_mb["demo"].items():
+        memory.add_row(name, f"{rss_mb['idle'][name]:.0f}", f"{now:.0f}")
     stage.console.print()
     stage.console.print(memory)
 
@@ -68,14 +70,14 @@ def show_dead(console: Console, platform: Platform) -> None:
             console.print(process.last_lines(), highlight=False, markup=False)
 
 
-def show_times(console: Console, seconds: Mapping[str, float]) -> None:
+def show_times(console: Console, figures: Figures) -> None:
     """Where the time went."""
     table = _table("Time")
     table.add_column("chapter")
     table.add_column("s", justify="right")
-    for name, took in seconds.items():
+    for name, took in figures.chapters_s.items():
         table.add_row(name, f"{took:.1f}")
-    table.add_row("together", f"{sum(seconds.values()):.1f}", style="bold")
+    table.add_row("together", f"{figures.seconds:.1f}", style="bold")
     console.print()
     console.print(table)
     console.print()

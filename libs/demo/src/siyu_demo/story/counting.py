@@ -1,6 +1,7 @@
 """How many events of a name the store holds, once it has as many as it must."""
 
 from siyu.analytics.v1 import analytics_service_pb2 as analytics
+from siyu.analytics.v1 import question_pb2
 from siyu_client.client import call
 from siyu_demo.simulator.settings import DAY_MS
 from siyu_demo.story.arrival.settling import until
@@ -16,7 +17,7 @@ async def stored(stage: Stage, name: str, events: int) -> int:
     settings = stage.settings
     request = analytics.QueryEventsRequest(
         project_id=PROJECT,
-        scope=analytics.Scope(
+        scope=question_pb2.Scope(
             from_time_ms=settings.start_ms, to_time_ms=settings.end_ms + 10 * DAY_MS
         ),
         event=event_filter(Happening(name)),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from siyu.analytics.v1 import analytics_service_pb2 as analytics
+from siyu.analytics.v1 import question_pb2
 from siyu.condition.v1 import condition_pb2 as conditions
 from siyu.type.v1.identifier_pb2 import Identifier as IdentifierMessage
 from siyu.type.v1.value_pb2 import StringList
@@ -40,7 +41,7 @@ def funnel_request(stage: Stage) -> analytics.QueryFunnelRequest:
         steps=[event_filter(step) for step in STEPS],
         window_ms=FUNNEL_WINDOW_MS,
         order=analytics.FUNNEL_ORDER_SEQUENTIAL,
-        breakdown=analytics.Breakdown(event_property="channel"),
+        breakdown=question_pb2.Breakdown(event_property="channel"),
     )
 
 
@@ -67,10 +68,7 @@ def few_views_condition(stage: Stage, below: int) -> conditions.Condition:
         _count(stage, TRADE, conditions.OPERATOR_EQ, 0),
         _count(stage, NEWS, conditions.OPERATOR_LT, below),
     ]
-    condition = conditions.Condition()
-    all_of: conditions.And = getattr(condition, "and")
-    all_of.conditions.extend(leaves)
-    return condition
+    return conditions.Condition(all_of=conditions.AllOf(conditions=leaves))
 
 
 def _count(
@@ -89,9 +87,9 @@ def _count(
     )
 
 
-def scope(stage: Stage) -> analytics.Scope:
+def scope(stage: Stage) -> question_pb2.Scope:
     """The quarter, with everything that was sent."""
-    return analytics.Scope(
+    return question_pb2.Scope(
         from_time_ms=stage.settings.start_ms,
         to_time_ms=stage.settings.end_ms,
         freshness=stage.freshness,

@@ -2,9 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from types import ModuleType
 from typing import Final
 
@@ -25,6 +23,7 @@ from siyu_demo.story.chapters import (
     turning_point,
 )
 from siyu_demo.story.checks import Comparison
+from siyu_demo.story.figures import Figures
 from siyu_demo.story.push_receiver import PushReceiver
 from siyu_demo.story.stage import PROJECT, Mode, Stage
 
@@ -39,28 +38,13 @@ CHAPTERS: Final[tuple[ModuleType, ...]] = (
 )
 
 
-@dataclass(slots=True)
-class Clock:
-    """Where the time went, by chapter."""
-
-    started: float = field(default_factory=monotonic)
-    seconds: dict[str, float] = field(default_factory=dict)
-    _since: float = field(default_factory=monotonic)
-
-    def lap(self, name: str) -> None:
-        """End a chapter."""
-        now = monotonic()
-        self.seconds[name] = now - self._since
-        self._since = now
-
-
-def tell(console: Console, settings: Settings, folder: Path, mode: Mode) -> bool:
+def tell(console: Console, settings: Settings, folder: Path, mode: Mode, figures: Figures) -> bool:
     """Tell the whole story in the folder; whether every number was right.
 
-    Raises what the platform's start, a service or a vendor's library raises; whatever was
-    started is stopped in any case.
+    ``figures`` is filled on the way. Raises what the platform's start, a service or a vendor's
+    library raises; whatever was started is stopped in any case.
     """
-    clock, checks = Clock(), Comparison(console)
+    checks = Comparison(console)
     receiver = PushReceiver(folder / "receiver")
     with ThreadPoolExecutor(1) as pool:
         quarter = pool.submit(Quarter, settings)
@@ -72,16 +56,17 @@ def tell(console: Console, settings: Settings, folder: Path, mode: Mode) -> bool
                 platform.start()
                 made = quarter.result()
             try:
-                clock.lap("starting")
-                asyncio.run(_chapters(console, platform, receiver, made, checks, clock, mode))
+                figures.weigh("idle", platform.resident_mb())
+                figures.lap("starting")
+                asyncio.run(_chapters(console, platform, receiver, made, checks, figures, mode))
             finally:
                 closing.show_dead(console, platform)
                 with console.status("stopping"):
                     platform.stop()
-                clock.lap("stopping")
+                figures.lap("stopping")
         finally:
             receiver.stop()
-    closing.show_times(console, clock.seconds)
+    closing.show_times(console, figures)
     return checks.conclude()
 
 
@@ -96,7 +81,7 @@ async def _chapters(
     receiver: PushReceiver,
     quarter: Quarter,
     checks: Comparison,
-    clock: Clock,
+    figures: Figures,
     mode: Mode,
 ) -> None:
     targets = {name: address.target for name, address in platform.addresses.items()}
@@ -108,6 +93,7 @@ async def _chapters(
             console.print()
             console.print(Rule(f"[bold]{number}  {chapter.TITLE}[/]", align="left"))
             await chapter.tell(stage)
-            clock.lap(f"{number} {chapter.TITLE}")
-        closing.show_memory(stage)
+            figures.lap(f"{number} {chapter.TITLE}")
+        figures.weigh("demo", platform.resident_mb())
+        closing.show_memory(stage, figures.rss_mb)
         closing.look_further(stage)

@@ -22,13 +22,12 @@ TITLE = "The audience: first deposit, no trade, few views"
 
 
 async def tell(stage: Stage) -> None:
-    """The segment below the turning point, and the white paper's own; they differ."""
+    """The segment below the turning point, and the white paper's own where they differ."""
     point = Conversion(conversion_question(stage), stage.ledger, stage.people).turning_point()
+    names = {point.k: f"首次入金未交易，资讯浏览 < {point.k}"}
+    names.setdefault(PAPERS_BOUND, "首次入金未交易，资讯浏览 ≤ 4（白皮书）")
     with stage.checks.table("Segments", "members", "entered", "population") as table:
-        for below, name in (
-            (point.k, f"首次入金未交易，资讯浏览 < {point.k}"),
-            (PAPERS_BOUND, "首次入金未交易，资讯浏览 ≤ 4（白皮书）"),
-        ):
+        for below, name in names.items():
             await _create(stage, below, name)
             run = await _refresh(stage, below)
             members = await segment_members(stage, stage.segments[below])

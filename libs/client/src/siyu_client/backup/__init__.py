@@ -1,0 +1,1 @@
+"""Backups of a platform's stores, and putting them back."""
