@@ -13,10 +13,35 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULT = HERE.parents[1] / "build" / "bench.json"
 TARGETS = {
+    **{
+        f"analytics.{model}.vs_sql": ("<=", 1.2)
+        for model in (
+            "attribute",
+            "attribution",
+            "channel",
+            "distribution",
+            "events",
+            "funnel",
+            "heatmap",
+            "interval",
+            "ltv",
+            "path",
+            "realtime",
+            "retention",
+            "session",
+        )
+    },
     "collect.durable_events_per_s": (">=", 60_000),
+    "collect.telemetry_events_per_s": (">=", 100_000),
     "collect.vs_floor": (">=", 0.5),
+    "demo.seconds": ("<=", 180),
+    "identity.link_vs_floor": (">=", 0.15),
+    "identity.resolve_vs_floor": (">=", 0.5),
+    "identity.restitch_edges_per_s": (">=", 250_000),
+    "identity.restitch_growth": ("<=", 12),
     "pipeline.events_per_s": (">=", 40_000),
     "pipeline.visible_p95_s": ("<=", 2.0),
+    "pipeline.visible_at_10k_p95_s": ("<=", 2.0),
     "profile.get_vs_floor": (">=", 0.6),
 }
 

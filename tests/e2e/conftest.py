@@ -10,7 +10,17 @@ from siyu_client.client import SiyuClient
 from siyu_client.platform import Platform
 from support.living_platform import LivingPlatform
 
-PROJECTS = ("opening", "magic", "orders", "devices", "conditions", "garbage", "other")
+PROJECTS = (
+    "opening",
+    "magic",
+    "orders",
+    "devices",
+    "conditions",
+    "garbage",
+    "unmerge",
+    "other",
+    "apart",
+)
 
 
 @pytest.fixture(scope="session")

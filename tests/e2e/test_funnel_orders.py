@@ -3,6 +3,7 @@
 import pytest
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
+from siyu.analytics.v1 import question_pb2
 from siyu_client.client import call
 from siyu_demo.fixtures import SEQUENCES, sequence_records
 from siyu_demo.fixtures.sequences import WINDOW_MS
@@ -22,7 +23,7 @@ async def test_orders_reach_the_depths_of_their_semantics(living):
     ]
     await living.await_events(await living.send_by_http(records))
     numbers = await living.person_nos([("customer_no", person) for person in people])
-    scope = pb.Scope(from_time_ms=start - HOUR_MS, to_time_ms=start + 4 * DAY_MS)
+    scope = question_pb2.Scope(from_time_ms=start - HOUR_MS, to_time_ms=start + 4 * DAY_MS)
     for order, expected in (
         (pb.FUNNEL_ORDER_SEQUENTIAL, [s.sequential for s in SEQUENCES]),
         (pb.FUNNEL_ORDER_STRICT, [s.strict for s in SEQUENCES]),

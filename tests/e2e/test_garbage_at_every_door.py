@@ -68,13 +68,9 @@ def foreign_token(platform):
     return platform.credentials.tokens("user:test", ["admin"], ["other"]).token()
 
 
-def memory(platform):
-    return {name: process.resident_mb() for name, process in platform.processes.items()}
-
-
 async def test_every_method_refuses_garbage_with_one_reason(platform, living, own_token):
     noise = random.Random(7)
-    before = memory(platform)
+    before = platform.resident_mb()
     channels = {
         name: grpc.aio.insecure_channel(address.target)
         for name, address in platform.addresses.items()
@@ -92,7 +88,7 @@ async def test_every_method_refuses_garbage_with_one_reason(platform, living, ow
     for channel in channels.values():
         await channel.close()
     assert all(process.running for process in platform.processes.values())
-    grown = {name: mb - before[name] for name, mb in memory(platform).items()}
+    grown = {name: mb - before[name] for name, mb in platform.resident_mb().items()}
     assert max(grown.values()) < GROWTH_MB, grown
 
 
@@ -179,7 +175,7 @@ async def test_http_garbage(platform, living):
     key = platform.write_keys[PROJECT]
     basic = {"authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()}
     wrong = {"authorization": "Basic " + base64.b64encode(b"wrong:").decode()}
-    before = memory(platform)
+    before = platform.resident_mb()
     async with httpx.AsyncClient(base_url=platform.http_url, timeout=20) as door:
         cases = [
             (await door.post("/v1/batch", content=b'{"batch": [', headers=basic), {400}),
@@ -203,7 +199,7 @@ async def test_http_garbage(platform, living):
         answer = await door.post("/v1/batch", json=mixed, headers=basic)
         assert answer.status_code == 200
         assert [item["index"] for item in answer.json()["refused"]] == [0, 2]
-    grown = {name: mb - before[name] for name, mb in memory(platform).items()}
+    grown = {name: mb - before[name] for name, mb in platform.resident_mb().items()}
     assert max(grown.values()) < GROWTH_MB, grown
 
 

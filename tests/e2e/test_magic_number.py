@@ -3,6 +3,7 @@
 import pytest
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
+from siyu.analytics.v1 import question_pb2
 from siyu.condition.v1 import condition_pb2 as cond
 from siyu.segment.v1 import segment_service_pb2 as segment_pb
 from siyu_client.client import call
@@ -17,7 +18,7 @@ async def test_the_turning_point_and_its_audiences(living):
     start = now_ms() - 13 * DAY_MS
     await living.await_events(await living.send_by_http(fx_m1(start)))
     definition = pb.ConversionDefinition(
-        scope=pb.Scope(from_time_ms=start, to_time_ms=now_ms()),
+        scope=question_pb2.Scope(from_time_ms=start, to_time_ms=now_ms()),
         start=event("deposit", is_first=True),
         goal=event("trade"),
         behaviour=event("news_view"),

@@ -3,6 +3,7 @@
 import pytest
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
+from siyu.analytics.v1 import question_pb2
 from siyu_client.client import call
 from siyu_demo.fixtures import FxO1, fx_o1
 from siyu_demo.simulator.vocabulary import OPEN_STEPS
@@ -17,7 +18,7 @@ async def test_the_opening_funnel(living):
     start = now_ms() - 2 * DAY_MS
     await living.await_events(await living.send_by_http(fx_o1(start)))
     steps = [event("open_step", step=step) for step in OPEN_STEPS]
-    scope = pb.Scope(from_time_ms=start - HOUR_MS, to_time_ms=start + DAY_MS)
+    scope = question_pb2.Scope(from_time_ms=start - HOUR_MS, to_time_ms=start + DAY_MS)
     request = pb.QueryFunnelRequest(project_id=PROJECT, scope=scope, steps=steps, window_ms=DAY_MS)
     answer = await call(living.client.analytics.QueryFunnel, request)
     reached = [step.reached.persons for step in answer.total.steps]

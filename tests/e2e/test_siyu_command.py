@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 PORTS = 8
 
 
@@ -76,6 +76,14 @@ def test_up_is_used_refused_twice_stopped_and_started_again(tmp_path: Path) -> N
         refused = run("call", *at, "analytics", "ListMembers", wrong)
         assert refused.returncode == 1
         assert refused.stderr.strip() or refused.stdout.strip()
+        account = run("reconcile", *at)
+        assert account.returncode == 0, account.stderr
+        assert "balanced" in account.stdout
+        listed = run("dead-letters", "list", "analytics", *at)
+        assert listed.stdout.strip() == "no open dead letters", listed.stderr
+        missing = run("dead-letters", "show", "analytics", "7", *at)
+        assert missing.returncode == 1
+        assert "DEAD_LETTER_NOT_FOUND" in missing.stderr
         second = run("up", *at, "--base-port", str(base))
         assert second.returncode == 1
         assert f"already running in {folder} (pid {up.pid})" in second.stderr

@@ -7,15 +7,15 @@ import pytest
 from pyroaring import BitMap
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
+from siyu.analytics.v1 import question_pb2
 from siyu.collect.v1 import collect_service_pb2 as collect_pb
 from siyu.condition.v1 import condition_pb2 as cond
 from siyu.event.v1 import event_pb2 as event_pb
-from siyu.identity.v1 import identity_service_pb2 as identity_pb
 from siyu.type.v1 import identifier_pb2, result_key_pb2
 from siyu_client.client import call
 from support.living_platform import DAY_MS, HOUR_MS, event, moment, now_ms
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 PROJECT = "devices"
 PHONE, LAPTOP = ("device_id", "phone-1"), ("anonymous_id", "laptop-1")
 CUSTOMER = ("customer_no", "880001")
@@ -42,7 +42,7 @@ async def ingest(living, *events):
 
 async def converted(living, start, freshness=None):
     """The persons who converted, asked three ways that must agree at one moment."""
-    scope = pb.Scope(from_time_ms=start, to_time_ms=now_ms(), freshness=freshness)
+    scope = question_pb2.Scope(from_time_ms=start, to_time_ms=now_ms(), freshness=freshness)
     steps = [event("entry"), event("done")]
     asked = cond.Condition(
         event_sequence=cond.EventSequenceCondition(steps=steps, within_ms=DAY_MS)
@@ -84,15 +84,8 @@ async def test_one_person_on_two_devices_and_back(living):
     assert found == set(await living.person_nos([CUSTOMER]))
     assert await living.person_nos([LAPTOP]) == await living.person_nos([CUSTOMER])
 
-    unlink = identity_pb.UnlinkRequest(
-        project_id=PROJECT,
-        request_id="u1",
-        left=identifier_pb2.Identifier(type=CUSTOMER[0], value=CUSTOMER[1]),
-        right=identifier_pb2.Identifier(type=LAPTOP[0], value=LAPTOP[1]),
-        reason="the laptop is in a shop",
-    )
-    answer = await call(living.client.identity.Unlink, unlink)
-    assert answer.sequence > 0
-    after = result_key_pb2.Freshness(min_identity_sequence=answer.sequence)
+    sequence = await living.unlink(CUSTOMER, LAPTOP)
+    assert sequence > 0
+    after = result_key_pb2.Freshness(min_identity_sequence=sequence)
     assert await converted(living, start, after) == set()
-    assert answer.left.person_no != answer.right.person_no
+    assert await living.person_nos([LAPTOP]) != await living.person_nos([CUSTOMER])

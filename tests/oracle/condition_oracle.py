@@ -30,12 +30,12 @@ def holds(condition: pb.Condition, person: Person, as_of_ms: int, zone: str) -> 
         return [holds(item, person, as_of_ms, zone) for item in items]
 
     match condition.WhichOneof("node"):
-        case "and":
-            return all(below(getattr(condition, "and").conditions))
-        case "or":
-            return any(below(getattr(condition, "or").conditions))
-        case "not":
-            return not holds(getattr(condition, "not").condition, person, as_of_ms, zone)
+        case "all_of":
+            return all(below(condition.all_of.conditions))
+        case "any_of":
+            return any(below(condition.any_of.conditions))
+        case "none_of":
+            return not any(below(condition.none_of.conditions))
         case "everyone":
             return True
         case _:

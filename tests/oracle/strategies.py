@@ -126,10 +126,7 @@ def _traits(draw: st.DrawFn) -> pb.Condition:
 
 def _branch(kind: str, items: list[pb.Condition]) -> pb.Condition:
     condition = pb.Condition()
-    if kind == "not":
-        getattr(condition, "not").condition.CopyFrom(items[0])
-    else:
-        getattr(condition, kind).conditions.extend(items)
+    getattr(condition, kind).conditions.extend(items)
     return condition
 
 
@@ -141,7 +138,9 @@ def conditions(depth: int = 4) -> st.SearchStrategy[pb.Condition]:
         return leaves
     below = conditions(depth - 1)
     branches = st.builds(
-        _branch, st.sampled_from(["and", "or", "not"]), st.lists(below, min_size=1, max_size=3)
+        _branch,
+        st.sampled_from(["all_of", "any_of", "none_of"]),
+        st.lists(below, min_size=1, max_size=3),
     )
     return st.one_of(leaves, branches)
 

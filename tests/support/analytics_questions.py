@@ -32,6 +32,8 @@ class Event:
     properties: dict[str, Any] = field(default_factory=dict)
     context: dict[str, str] = field(default_factory=dict)
     batch_no: int = BATCH
+    received: int | None = None
+    """When it arrived; None: when it happened."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Questions:
     def __post_init__(self) -> None:
         clock = _Running(self.clock)
         asking = Asking(self.engine, self.watermarks, self.persons, clock)
-        cases = use_cases(asking, None)  # type: ignore[arg-type]
+        cases = use_cases(asking, None, None)  # type: ignore[arg-type]
         self.asking = asking
         self.rpc = AnalyticsServicer(cases, CellTokens(), PageTokens())
 
@@ -181,7 +183,10 @@ def _events(rows: Sequence[tuple[str, Event]]) -> pa.Table:
             "time_properties": _maps((_typed(p, TimeValue) for p in properties), pa.int64()),
             "list_properties": _maps((_typed(p, list) for p in properties), pa.list_(pa.string())),
             "context": _maps((list(event.context.items()) for event in events), pa.string()),
-            "received_time": pa.array([e.time for e in events], pa.timestamp("ms", "UTC")),
+            "received_time": pa.array(
+                [e.time if e.received is None else e.received for e in events],
+                pa.timestamp("ms", "UTC"),
+            ),
             "batch_no": pa.array([event.batch_no for event in events], pa.uint64()),
         }
     )

@@ -78,6 +78,11 @@ def _times(event: Event, received_ms: int, *, history: bool) -> bool:
         time = event.client_time_ms
         if event.sent_time_ms:
             time = received_ms - (event.sent_time_ms - event.client_time_ms)
+    if not all(
+        -2_208_988_800_000 <= clock <= 10_413_791_999_999
+        for clock in (event.client_time_ms, event.sent_time_ms)
+    ):
+        return False
     if not event.client_time_ms:
         event.client_time_ms = event.event_time_ms
     event.event_time_ms = min(time, received_ms)
@@ -93,6 +98,7 @@ def _values(event: Event) -> bool:
         len(keys) <= 300
         and len(set(keys)) == len(keys)
         and all(re.fullmatch(r"[A-Za-z$_][A-Za-z0-9_$.]{0,99}", key) for key in keys)
+        and (event.kind < 4 or not any(re.match(r"(consent|rating)\.", key) for key in keys))
         and CONTEXT.issuperset(event.context)
         and (event.kind != 6 or len(maps["number"]) == len(keys))
         and (event.kind != 7 or len(maps["list"]) == len(keys))

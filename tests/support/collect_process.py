@@ -21,7 +21,9 @@ OTHER_KEY = "write-key-of-other"
 class CollectProcess:
     """Started on construction, ready when the constructor returns; ``stop`` ends it by pid."""
 
-    def __init__(self, redis_url: str, directory: Path, **settings: str) -> None:
+    def __init__(
+        self, redis_url: str, directory: Path, *, unless: str = "\0", **settings: str
+    ) -> None:
         signing, public = write_key_pair(directory)
         self._issuer = TokenIssuer(read_signing_key(signing))
         self._log = directory / "collect.log"
@@ -43,7 +45,7 @@ class CollectProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.ports = self._wait_for(port_file)
+        self.ports = self._wait_for(port_file, unless)
 
     @property
     def target(self) -> str:
@@ -74,10 +76,11 @@ class CollectProcess:
             self.process.send_signal(how)
         return self.process.wait(30)
 
-    def _wait_for(self, port_file: Path) -> Mapping[str, int]:
+    def _wait_for(self, port_file: Path, unless: str) -> Mapping[str, int]:
+        """The ports once it is ready; fails when its log has the words of ``unless`` before."""
         deadline = time.monotonic() + START_S
         while not port_file.exists():
-            if not self.running or time.monotonic() > deadline:
+            if not self.running or time.monotonic() > deadline or unless in self.log():
                 self.stop(signal.SIGKILL)
                 raise RuntimeError(self.log()[-2000:])
             time.sleep(0.02)

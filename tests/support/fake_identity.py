@@ -61,27 +61,21 @@ class FakeIdentity(pb_grpc.IdentityServiceServicer):
             await self._hang()
         yield pb.WatchChangesResponse(checkpoint_sequence=2)
 
-    async def ResolveBatch(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def Link(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def LinkBatch(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def Unlink(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def ListChanges(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
     async def _hang(self) -> None:
         try:
             await self.release.wait()
         except asyncio.CancelledError:
             self.stopped.set()
             raise
+
+
+async def _unserved(self: Any, request: Any, context: Any) -> Any:
+    raise NotImplementedError
+
+
+for _method in pb.DESCRIPTOR.services_by_name["IdentityService"].methods:
+    if _method.name not in vars(FakeIdentity):
+        setattr(FakeIdentity, _method.name, _unserved)
 
 
 def resolve(value: str = "anon", project: str = "demo") -> pb.ResolveRequest:

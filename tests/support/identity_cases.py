@@ -1,10 +1,14 @@
 """Random evidence in which everything happens: shared devices, conflicts, unlinks, repetitions."""
 
 import random
+from dataclasses import replace
 
+import pytest
 from hypothesis import strategies as st
 
 from siyu_identity.domain.evidence import Identifier, link, star, unlink
+from siyu_identity.domain.policy import IdTypePolicy
+from siyu_identity.domain.presets import BROKER, PRESETS
 from support.identity_model import Statement
 
 POOL = {
@@ -19,6 +23,52 @@ IDENTIFIERS = [
 ]
 
 TIMES = range(1_000, 1_012)
+
+CASES = pytest.mark.parametrize(
+    "cases",
+    [
+        pytest.param(20, id="few"),
+        pytest.param(2_000, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(3_600)]),
+    ],
+)
+"""How many generated cases: few in every run of the tests, many in the slow tier."""
+
+SQL_CASES = pytest.mark.parametrize(
+    "cases",
+    [
+        pytest.param(3, id="few"),
+        pytest.param(2_000, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(7_200)]),
+    ],
+)
+"""The same where each case is written to a database."""
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> IdTypePolicy:
+    """Policies whose limits a small pool of identifiers can reach."""
+    base = draw(st.sampled_from([BROKER, BROKER, *PRESETS.values()]))
+    largest = draw(st.sampled_from((3, 5, 200)))
+    types = {
+        name: rule._replace(
+            most=1 if rule.owner else draw(st.integers(1, 4)),
+            shared_by=0 if rule.owner else draw(st.integers(0, 3)),
+        )
+        for name, rule in base.types.items()
+    }
+    blocked = draw(
+        st.sets(st.sampled_from([(item.type, item.value) for item in IDENTIFIERS]), max_size=2)
+    )
+    return replace(
+        base,
+        types=types,
+        max_person=largest,
+        max_neighbours=largest + draw(st.integers(0, 2)),
+        blocked=frozenset(blocked),
+    )
+
+
+FENCES = st.sets(st.frozensets(st.sampled_from(IDENTIFIERS), min_size=2, max_size=2), max_size=3)
+"""Pairs that must not be on one person."""
 
 
 @st.composite

@@ -1,24 +1,30 @@
 """The graph port in memory, for properties of the weaving itself."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from siyu_identity.app.ports import Outcome
 from siyu_identity.domain.changes import Change
 from siyu_identity.domain.evidence import Edge, Identifier
-from siyu_identity.domain.ident import Ident, alone
-from siyu_identity.domain.resolver import TYPE_LIMIT, Pair
+from siyu_identity.domain.ident import Flag, Ident, alone
+from siyu_identity.domain.kruskal import Pair
+from siyu_identity.domain.policy import IdTypePolicy, Limit, Refusal
+from siyu_identity.domain.presets import BROKER
 from support.identity_model import Reference, plain_key
 
 
 class MemoryGraph:
     """One project; every call is a transaction of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: IdTypePolicy = BROKER) -> None:
+        self.laid_down = policy
+        self.fences: set[Pair] = set()
         self.names: dict[Identifier, int] = {}
         self.idents: dict[int, Ident] = {}
         self.said: dict[Pair, Edge] = {}
-        self.conflicts: dict[Pair, str] = {}
+        self.reserved: dict[str, AbstractSet[Identifier]] = {}
+        self.conflicts: dict[Pair, Refusal] = {}
         self.feed: list[list[Change]] = []
         self.reviews = 0
 
@@ -30,8 +36,18 @@ class MemoryGraph:
         found = await self.find(wanted)
         for item in sorted(wanted - found.keys()):
             no = self.names[item] = len(self.names) + 1
-            found[item] = Ident(no, item.type, plain_key(item), alone(no), new=True)
+            blocked = self.laid_down.is_blocked(*item)
+            place = alone(no, quarantined=blocked)
+            flags = Flag.BLOCKED if blocked else Flag.NONE
+            found[item] = Ident(no, item.type, plain_key(item), place, new=True, flags=flags)
         return found
+
+    async def reserve(self, named: Sequence[tuple[str, AbstractSet[Identifier]]]) -> set[int]:
+        return {
+            at
+            for at, (name, identifiers) in enumerate(named)
+            if self.reserved.setdefault(name, identifiers) != identifiers
+        }
 
     async def edges(self, pairs: Iterable[Pair]) -> dict[Pair, Edge]:
         return {pair: self.said[pair] for pair in pairs if pair in self.said}
@@ -45,6 +61,13 @@ class MemoryGraph:
         self.reviews += bool(wanted)
         return {pair: edge for pair, edge in self.said.items() if wanted & set(pair)}
 
+    async def policy(self) -> IdTypePolicy:
+        return self.laid_down
+
+    async def apart(self, numbers: Iterable[int]) -> set[Pair]:
+        wanted = set(numbers)
+        return {pair for pair in self.fences if wanted & set(pair)}
+
     async def numbered(self, numbers: Iterable[int]) -> dict[int, Ident]:
         return {no: self.idents[no] for no in numbers}
 
@@ -56,19 +79,24 @@ class MemoryGraph:
         self.said |= outcome.edges
         reviewed = set(outcome.reviewed)
         self.conflicts = {
-            pair: reason
-            for pair, reason in self.conflicts.items()
-            if pair[0] not in reviewed or reason != TYPE_LIMIT
+            pair: refusal
+            for pair, refusal in self.conflicts.items()
+            if self.said[pair].live
+            and (pair[0] not in reviewed or refusal.reason is Limit.COMPONENT)
         } | outcome.conflicts
         if outcome.changes:
             self.feed.append(outcome.changes)
         return []
 
-    async def earlier(self, _request_id: str, _content: bytes) -> list[int] | None:
-        return None
+    async def last_number(self) -> int:
+        return len(self.names)
 
-    async def remember(self, request_id: str, content: bytes, rows: Sequence[int]) -> None:
-        """Nothing asks for it here."""
+    async def members(self, components: Iterable[int]) -> dict[int, Ident]:
+        return await self.hold(components)
+
+    async def named(self, numbers: Iterable[int]) -> dict[int, Identifier]:
+        names = {no: name for name, no in self.names.items()}
+        return {no: names[no] for no in numbers}
 
     def state(self) -> Reference:
         """What it has come to, in identifiers instead of numbers."""

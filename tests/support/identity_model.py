@@ -5,7 +5,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from siyu_identity.domain.evidence import NOTHING, Edge, Identifier
-from siyu_identity.domain.resolver import Pair, Resolution, resolve
+from siyu_identity.domain.ident import Flag
+from siyu_identity.domain.kruskal import Pair
+from siyu_identity.domain.policy import IdTypePolicy
+from siyu_identity.domain.presets import BROKER
+from siyu_identity.domain.resolver import Resolution, resolve
 
 Statement = tuple[Identifier, Identifier, Edge]
 
@@ -17,6 +21,7 @@ class PlainNode:
     no: int
     type: str
     key: bytes
+    flags: int = 0
 
 
 def plain_key(identifier: Identifier) -> bytes:
@@ -46,17 +51,34 @@ def reference(
     statements: Iterable[Statement],
     key: Callable[[Identifier], bytes] = plain_key,
     numbering: Callable[[Identifier], bytes] | None = None,
+    *,
+    policy: IdTypePolicy = BROKER,
+    apart: Iterable[frozenset[Identifier]] = (),
+    retired: Iterable[Identifier] = (),
 ) -> Reference:
     """One pass over all evidence at once."""
-    evidence = joined(statements)
+    evidence, gone = joined(statements), set(retired)
     names = sorted({item for pair in evidence for item in pair}, key=numbering or tuple)
     numbers = {name: no for no, name in enumerate(names, 1)}
-    nodes = {no: PlainNode(no, name.type, key(name)) for name, no in numbers.items()}
+    nodes = {
+        no: PlainNode(no, name.type, key(name), _flags(name, policy, gone))
+        for name, no in numbers.items()
+    }
     edges: dict[Pair, Edge] = {}
     for pair, edge in evidence.items():
         left, right = sorted(numbers[item] for item in pair)
         edges[left, right] = edge
-    return by_name(names, resolve(nodes, edges))
+    fences = {
+        (min(pair), max(pair))
+        for pair in ({numbers[item] for item in ends if item in numbers} for ends in apart)
+        if len(pair) == 2
+    }
+    return by_name(names, resolve(nodes, edges, policy, fences))
+
+
+def _flags(name: Identifier, policy: IdTypePolicy, retired: set[Identifier]) -> int:
+    blocked = Flag.BLOCKED if policy.is_blocked(*name) else Flag.NONE
+    return blocked | (Flag.RETIRED if name in retired else Flag.NONE)
 
 
 def by_name(names: list[Identifier], resolution: Resolution) -> Reference:

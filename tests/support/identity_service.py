@@ -13,10 +13,10 @@ from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.config import Secret
 from siyu_kit.service import App
 from siyu_kit.sql.engine import Database
-from siyu_kit.sql.migrate import upgrade
 from siyu_kit.stream.memory import MemoryStreamStore
 from siyu_kit.stream.port import StreamStore
-from siyu_kit.testing.rpc import ServedRpc, serve
+from siyu_kit.testing.migrated import migrated
+from siyu_kit.testing.rpc import ServedRpc, serve, token
 from siyu_kit.workers import Supervisor
 
 SECRET = Secret("5e" * 32)
@@ -37,6 +37,11 @@ class RunningIdentity:
         """A stub that calls as somebody with these roles (default: admin)."""
         return pb_grpc.IdentityServiceStub(self.served.channel(*roles, projects=projects))
 
+    def stub_of(self, subject: str, *roles: str, projects: tuple[str, ...] = (PROJECT,)) -> Any:
+        """A stub that calls as a certain somebody."""
+        given = token(*roles, projects=projects, subject=subject)
+        return pb_grpc.IdentityServiceStub(self.served.channel(with_token=given))
+
 
 @asynccontextmanager
 async def identity_service(
@@ -47,7 +52,7 @@ async def identity_service(
     partitions: int = 1,
 ) -> AsyncIterator[RunningIdentity]:
     """Run the service over a database until the block ends."""
-    await upgrade(url, MIGRATIONS)
+    await migrated(url, MIGRATIONS)
     database, stream = Database(url), stream or MemoryStreamStore()
     app = assemble(database, stream, KEYS, clock or SystemClock(), partitions=partitions)
     supervisor = Supervisor(app.workers)

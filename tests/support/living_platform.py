@@ -10,8 +10,10 @@ from itertools import islice
 import httpx
 
 from siyu.analytics.v1 import analytics_service_pb2 as analytics_pb
+from siyu.analytics.v1 import question_pb2
 from siyu.condition.v1 import condition_pb2 as cond
 from siyu.identity.v1 import identity_service_pb2 as identity_pb
+from siyu.identity.v1 import steward_pb2 as steward_pb
 from siyu.type.v1 import identifier_pb2, result_key_pb2
 from siyu.type.v1.value_pb2 import Value
 from siyu_client.client import SiyuClient, call
@@ -56,9 +58,7 @@ def count(name: str, operator: "cond.Operator.ValueType", *operands: int) -> con
 
 def all_of(*conditions: cond.Condition) -> cond.Condition:
     """All of the conditions hold."""
-    both = cond.Condition()
-    getattr(both, "and").conditions.extend(conditions)  # a keyword of Python
-    return both
+    return cond.Condition(all_of=cond.AllOf(conditions=conditions))
 
 
 Moment = tuple[int, int, int]
@@ -72,6 +72,25 @@ class LivingPlatform:
         self.platform = platform
         self.client = client
         self.project_id = project_id
+
+    async def unlink(self, left: tuple[str, str], right: tuple[str, str]) -> int:
+        """Two stewards withdraw the evidence between two identifiers; the change's sequence."""
+        ends = [identifier_pb2.Identifier(type=kind, value=value) for kind, value in (left, right)]
+        request = steward_pb.UnlinkRequest(
+            project_id=self.project_id,
+            request_id=f"unlink {left} {right}",
+            left=ends[0],
+            right=ends[1],
+            reason="a test asks for it",
+        )
+        proposed = (await call(self.client.identity.Unlink, request)).proposal
+        tokens = self.platform.credentials.tokens("user:second", ["steward"], [self.project_id])
+        targets = {name: a.target for name, a in self.platform.addresses.items()}
+        async with SiyuClient(targets, tokens) as second:
+            approval = steward_pb.ApproveProposalRequest(
+                project_id=self.project_id, proposal_id=proposed.proposal_id
+            )
+            return (await call(second.identity.ApproveProposal, approval)).sequence
 
     async def send_by_http(self, records: Iterable[Record]) -> int:
         """Send track records as the Segment SDKs do, without clock correction; how many."""
@@ -120,13 +139,13 @@ class LivingPlatform:
         response = await call(self.client.identity.ResolveBatch, request)
         return [found.person_no for found in response.resolutions]
 
-    async def members(self, cell: analytics_pb.Cell) -> set[int]:
+    async def members(self, cell: question_pb2.Cell) -> set[int]:
         """Everybody in a cell, over all pages; as many as the cell counts."""
         listed, total, _ = await self.listed(cell)
         assert len(listed) == cell.persons == total
         return listed
 
-    async def listed(self, cell: analytics_pb.Cell) -> tuple[set[int], int, Moment]:
+    async def listed(self, cell: question_pb2.Cell) -> tuple[set[int], int, Moment]:
         """Everybody in a cell, the total that the list states, and the moment it is of."""
         request = analytics_pb.ListMembersRequest(
             project_id=self.project_id, cell_token=cell.token, page_size=50

@@ -16,14 +16,16 @@ from siyu_touch.channel.http_push import HttpPushProvider
 from siyu_touch.store.touch_store import SqlTouchStore
 from support.touch_twins import ScriptedFacts
 
+CONCURRENCY = 8
+
 
 async def main(database_url: str, push_url: str) -> None:
     """Dispatch until killed."""
     database = Database(database_url)
     store = SqlTouchStore(database, Outbox(), inbox_cipher(b"k" * 32))
-    provider = HttpPushProvider(push_url, timeout_s=1.0, connections=8)
+    provider = HttpPushProvider(push_url, timeout_s=1.0, connections=CONCURRENCY)
     clock = SystemClock()
-    pace = Pace(push_batch=20, push_concurrency=8, poll_s=0.05)
+    pace = Pace(push_batch=60, push_concurrency=CONCURRENCY, poll_s=0.05)
     dispatcher = Dispatcher(store, ScriptedFacts(), provider, clock, pace)
     await run_dispatcher(dispatcher, Leases(database), clock, place="one")
 

@@ -6,6 +6,7 @@ import pytest
 from pyroaring import BitMap
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
+from siyu.analytics.v1 import question_pb2
 from siyu.condition.v1 import condition_pb2 as cpb
 from siyu.type.v1 import value_pb2
 from siyu_demo.fixtures import SEQUENCES, FxM1, FxO1, Sequence, fx_m1, fx_o1, sequence_records
@@ -35,7 +36,7 @@ def step(name: str) -> cpb.EventFilter:
     return cpb.EventFilter(event_name="open_step", filters=[item])
 
 
-async def members(questions: Questions, project: str, cell: pb.Cell) -> set[int]:
+async def members(questions: Questions, project: str, cell: question_pb2.Cell) -> set[int]:
     request = pb.ListMembersRequest(project_id=project, cell_token=cell.token)
     page = await questions.rpc.ListMembers(request, None)
     assert page.total == cell.persons == len(page.members)
@@ -123,14 +124,12 @@ async def test_target_audience_has_the_papers_size(
         )
         return cpb.Condition(event_count=leaf)
 
-    condition = cpb.Condition()
-    getattr(condition, "and").conditions.extend(
-        [
-            count("deposit", cpb.OPERATOR_GE, 1),
-            count("trade", cpb.OPERATOR_EQ, 0),
-            count("news_view", cpb.OPERATOR_BETWEEN, low, high),
-        ]
-    )
+    leaves = [
+        count("deposit", cpb.OPERATOR_GE, 1),
+        count("trade", cpb.OPERATOR_EQ, 0),
+        count("news_view", cpb.OPERATOR_BETWEEN, low, high),
+    ]
+    condition = cpb.Condition(all_of=cpb.AllOf(conditions=leaves))
     answer = await questions.rpc.EvaluateAudience(
         pb.EvaluateAudienceRequest(project_id=world.project, condition=condition), None
     )

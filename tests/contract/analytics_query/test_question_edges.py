@@ -6,6 +6,7 @@ import pytest
 from pyroaring import BitMap
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
+from siyu.analytics.v1 import question_pb2
 from siyu.condition.v1 import condition_pb2 as cpb
 from siyu.type.v1 import value_pb2
 from siyu_kit.errors import DomainError, InvalidInput, PreconditionFailed
@@ -136,10 +137,8 @@ async def test_why_somebody_is_out(questions: Questions) -> None:
     world = await loaded(questions, events=events, traits=traits, person_of={1: 1, 2: 1})
     few = cpb.EventCountCondition(event=EVENT, operator=cpb.OPERATOR_LT, operands=[6])
     risk = cpb.TraitCondition(trait="risk", operator=cpb.OPERATOR_EXISTS)
-    condition = cpb.Condition()
-    getattr(condition, "and").conditions.extend(
-        [cpb.Condition(event_count=few), cpb.Condition(trait=risk)]
-    )
+    leaves = [cpb.Condition(event_count=few), cpb.Condition(trait=risk)]
+    condition = cpb.Condition(all_of=cpb.AllOf(conditions=leaves))
     answer = await questions.rpc.ExplainAudience(
         pb.ExplainAudienceRequest(project_id=world.project, condition=condition, person_no=1), None
     )
@@ -156,16 +155,29 @@ async def test_why_somebody_is_out(questions: Questions) -> None:
 BAD = [
     ("steps", pb.QueryFunnelRequest(steps=[EVENT])),
     ("window_ms", pb.QueryFunnelRequest(steps=[EVENT, EVENT], window_ms=1)),
-    ("scope.zone", pb.QueryFunnelRequest(steps=[EVENT, EVENT], scope=pb.Scope(zone="Mars/Base"))),
-    ("scope.zone", pb.QueryFunnelRequest(steps=[EVENT, EVENT], scope=pb.Scope(zone="../etc"))),
+    *(
+        (
+            "scope.zone",
+            pb.QueryFunnelRequest(steps=[EVENT, EVENT], scope=question_pb2.Scope(zone=zone)),
+        )
+        for zone in (
+            "Mars/Base",
+            "../etc",
+            "right/Asia/Shanghai",
+            "posix/Asia/Shanghai",
+            "posixrules",
+        )
+    ),
     ("steps[1].event_name", pb.QueryFunnelRequest(steps=[EVENT, cpb.EventFilter()])),
     (
         "scope.from_time_ms",
-        pb.QueryFunnelRequest(steps=[EVENT, EVENT], scope=pb.Scope(from_time_ms=-5)),
+        pb.QueryFunnelRequest(steps=[EVENT, EVENT], scope=question_pb2.Scope(from_time_ms=-5)),
     ),
     (
         "scope.persons",
-        pb.QueryFunnelRequest(steps=[EVENT, EVENT], scope=pb.Scope(persons=cpb.Condition())),
+        pb.QueryFunnelRequest(
+            steps=[EVENT, EVENT], scope=question_pb2.Scope(persons=cpb.Condition())
+        ),
     ),
 ]
 

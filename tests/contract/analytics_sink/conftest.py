@@ -20,10 +20,11 @@ from siyu_analytics.stream.event_texts import ProtobufEventTexts
 from siyu_kit.clock import SystemClock
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.lease import Lease, Leases
-from siyu_kit.sql.migrate import upgrade
+from siyu_kit.stream.dead_letter_limit import DeadLetterLimit
 from siyu_kit.stream.memory import MemoryStreamStore
 from siyu_kit.stream.ownership import Owned
 from siyu_kit.stream.port import START, NewEntry
+from siyu_kit.testing.migrated import migrated
 from support.analytics_events import FixedNumbers
 from support.analytics_store import shared_engine
 
@@ -37,6 +38,7 @@ class Rig:
     stream: MemoryStreamStore
     project: str = field(default_factory=lambda: f"p{uuid4().hex[:12]}")
     numbers: FixedNumbers = field(default_factory=FixedNumbers)
+    dead_lettered: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.plans = SqlPlans(self.database)
@@ -45,9 +47,12 @@ class Rig:
         self.batches = EngineEventBatches(self.engine, EVENT_SCHEMA, (7, 9))
         self.progress = SqlProgress(self.database)
 
-    def sink(self, plans: SqlPlans | None = None) -> EventSink:
+    def sink(
+        self, plans: SqlPlans | None = None, limit: DeadLetterLimit | None = None
+    ) -> EventSink:
         plans = plans or self.plans
-        carry_out = CarryOut(plans, self.batches, self.numbers, ProtobufEventTexts())
+        texts, told = ProtobufEventTexts(), self.dead_lettered.append
+        carry_out = CarryOut(plans, self.batches, self.numbers, texts, limit, on_dead_letter=told)
         recover = RecoverSink(self.stream, plans, carry_out)
         return EventSink(PlanBatch(plans, carry_out), recover, SystemClock())
 
@@ -83,7 +88,7 @@ class Rig:
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     url = f"sqlite+aiosqlite:///{tmp_path}/analytics.db"
-    await upgrade(url, MIGRATIONS)
+    await migrated(url, MIGRATIONS)
     database = Database(url)
     # Tokens and `seen` name batches: each database starts its numbers elsewhere.
     async with database.transaction() as session:

@@ -1,6 +1,7 @@
 """Persons and traits as the feeds tell them, on the real engine."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import uuid4
@@ -14,12 +15,13 @@ from siyu_analytics.app.apply_identity_changes import ApplyIdentityChanges
 from siyu_analytics.app.apply_profile_changes import ApplyProfileChanges
 from siyu_analytics.app.ports import Freshness
 from siyu_analytics.app.watermark import LiveWatermarks
+from siyu_analytics.store.person_layers import dictionary_name
 from siyu_analytics.store.person_map import EnginePersonMap
 from siyu_analytics.store.progress import SqlFeedMarks, SqlProgress
 from siyu_analytics.store.projections import EngineProjections
 from siyu_analytics.store.schema import TraitType
 from siyu_analytics.stream.feeds import IdentityFeed, ProfileFeed
-from siyu_kit.clock import SystemClock
+from siyu_kit.clock import ManualClock, SystemClock
 from siyu_kit.errors import DependencyDown
 from siyu_kit.stream.port import NewEntry
 from siyu_kit.stream.reader import PartitionReader
@@ -89,6 +91,55 @@ async def test_merge_and_split_change_the_map_and_the_population(feeds):
     await feeds.at_least(await feeds.moves((3, 1, 3)))
     assert await feeds.person_of(1, 2, 3, 4) == [1, 1, 3, 4]
     assert await feeds.persons.persons(feeds.project) == 4
+
+
+async def test_layers_say_what_one_dictionary_would(feeds):
+    """However often what moved is put below, and whenever: also for who asked just before."""
+    clock = ManualClock()
+    crowded = EnginePersonMap(feeds.rig.engine, clock, crowd=2)
+    feeds.persons = crowded
+    feeds.watermarks = LiveWatermarks(SqlProgress(feeds.rig.database), crowded, SystemClock())
+    rng = random.Random(3)
+    persons = {n: n for n in range(1, 10)}
+    await feeds.at_least(await feeds.moves(*((n, 0, n) for n in persons)))
+    kinds = set()
+    for step in range(25):
+        chosen = rng.sample(sorted(persons), rng.randint(1, 3))
+        moves = [(n, persons[n], rng.choice([n, rng.randint(1, 9)])) for n in chosen]
+        persons |= {n: person for n, _, person in moves}
+        await feeds.at_least(await feeds.moves(*moves))
+        asked = crowded.expression(feeds.project, "i")
+        expected = [persons[n] for n in range(1, 10)]
+        assert await feeds.person_of(*range(1, 10)) == expected
+        await crowded.tidy()
+        assert await feeds.person_of(*range(1, 10)) == expected
+        sql = f"SELECT {asked} AS p FROM (SELECT arrayJoin(range(1, 10))::UInt32 AS i)"
+        assert (await feeds.rig.engine.query(sql, {})).column("p").to_pylist() == expected
+        kinds.add("_below" in asked)
+        if step % 3 == 0:
+            await clock.advance(301)
+    assert kinds == {False, True}
+    await clock.advance(301)
+    await crowded.tidy()
+    rows = await feeds.rig.engine.query(
+        "SELECT name FROM system.dictionaries WHERE name LIKE {n:String}",
+        {"n": f"{dictionary_name(feeds.project)}%"},
+    )
+    assert len(rows) <= 2
+
+
+async def test_a_map_that_is_large_at_the_start_is_layered_at_once(feeds):
+    await feeds.at_least(await feeds.moves(*((n, 0, n) for n in range(1, 6))))
+    await feeds.at_least(await feeds.moves((2, 2, 1), (3, 3, 1), (4, 4, 1)))
+    clock = SystemClock()
+    restarted = EnginePersonMap(feeds.rig.engine, clock, crowd=2)
+    feeds.persons = restarted
+    feeds.watermarks = LiveWatermarks(SqlProgress(feeds.rig.database), restarted, clock)
+    await feeds.at_least(await feeds.moves((3, 1, 3)))
+    assert "_below" in restarted.expression(feeds.project, "i")
+    assert await feeds.person_of(1, 2, 3, 4, 5) == [1, 1, 3, 1, 5]
+    await feeds.at_least(await feeds.moves((2, 1, 2), (5, 5, 1)))
+    assert await feeds.person_of(1, 2, 3, 4, 5) == [1, 2, 3, 1, 1]
 
 
 async def test_a_change_is_seen_within_two_seconds_unasked(feeds):

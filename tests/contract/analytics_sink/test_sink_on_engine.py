@@ -78,7 +78,7 @@ async def test_one_bad_entry_takes_nothing_along(rig):
     await rig.deliver(sink, owned)
     assert [row["message_id"] for row in await rig.rows()] == ["m1", "m3", "m5"]
     async with rig.database.session() as session:
-        letters = await dead_letters.list_open(session)
+        letters = await dead_letters.list_letters(session)
     assert sorted(letter.reason for letter in letters) == [
         "EVENT_UNSOUND",
         "EVENT_UNSOUND",

@@ -1,9 +1,11 @@
 import asyncio
 import re
 
+import grpc
 import orjson
 import pytest
 import pytest_asyncio
+from grpc import aio
 
 from siyu.collect.v1.collect_service_pb2 import ImportRequest, IngestRequest, IngestStreamRequest
 from siyu.collect.v1.collect_service_pb2_grpc import (
@@ -16,6 +18,7 @@ from siyu.type.v1.error_reason_pb2 import ErrorReason as CommonReason
 from siyu_collect.app.backpressure import Backpressure
 from siyu_collect.app.import_lines import ImportLines
 from siyu_collect.app.take_events import TakeEvents
+from siyu_collect.rpc.requests import MIN_BYTES
 from siyu_collect.rpc.servicer import CollectServicer
 from siyu_collect.stream.log import StreamEventLog
 from siyu_collect.stream.tally import MetricTally
@@ -56,8 +59,12 @@ class Door:
         self.bounds = Backpressure(
             log, self.clock, max_in_flight_bytes=10**8, max_log_entries=10**6, max_log_bytes=10**9
         )
-        take = TakeEvents(log, self.bounds, MetricTally(DISABLED.meter), PARTITIONS)
+        self.charged = []
+        take = TakeEvents(log, self.bounds, MetricTally(DISABLED.meter), PARTITIONS, self._charge)
         self.servicer = CollectServicer(take, ImportLines(take, self.clock), self.clock)
+
+    def _charge(self, project_id, events):
+        self.charged.append((project_id, events))
 
     async def entries(self):
         found = await self.stream.read(dict.fromkeys(range(PARTITIONS), "0-0"), "events")
@@ -78,7 +85,9 @@ def door():
 
 @pytest_asyncio.fixture
 async def served(door):
-    async with serve(Servicer(add_CollectServiceServicer_to_server, door.servicer)) as served:
+    servicer = door.servicer
+    readers = servicer.readers
+    async with serve(Servicer(add_CollectServiceServicer_to_server, servicer, readers)) as served:
         yield served
 
 
@@ -109,6 +118,69 @@ async def test_ingest_makes_durable_and_lists_what_it_refuses(stub, door):
     assert stored.keys() == {"m1", "m3"}
     assert stored["m1"].project_id == "demo"
     assert (stored["m1"].received_time_ms, stored["m1"].client_time_ms) == (NOW, NOW - 1)
+
+
+def large(count, start=0, **fields):
+    """Events enough to be read as columns."""
+    texts = {"page": "home/news/" + "x" * 150, "title": "央行宣布下调存款准备金率"}
+    batch = [event(start + i, string_properties=texts, **fields) for i in range(count)]
+    assert sum(item.ByteSize() for item in batch) > MIN_BYTES
+    return batch
+
+
+async def test_a_large_batch_is_made_durable_but_for_what_is_refused(stub, door):
+    batch = large(200)
+    batch[7].name = ""
+    batch[9].string_properties["1"] = "x"
+    batch[11].event_time_ms = NOW + 5
+    batch[13].ids.add(type="device_id", value="d")
+    answer = await call(stub.Ingest, IngestRequest(project_id="demo", events=batch))
+    refused = [(row.index, from_status(row.status).reason) for row in answer.refused]
+    assert refused == [(7, "NAME_INVALID"), (9, "KEY_INVALID")]
+    assert answer.accepted == 198
+    assert door.charged == [("demo", 200)]
+    events = await door.events()
+    stored = {event.message_id: event for event in events}
+    assert len(events) == len(stored) == 198
+    for sent in batch:
+        if (found := stored.get(sent.message_id)) is None:
+            continue
+        assert (found.project_id, found.source, found.received_time_ms) == ("demo", "grpc", NOW)
+        assert found.client_time_ms == sent.event_time_ms
+        assert found.event_time_ms == min(sent.event_time_ms, NOW)
+        assert found.evidence_class == (5 if len(sent.ids) > 1 else 0)
+        for item in (found, sent):
+            item.project_id = item.source = ""
+            item.evidence_class = 0
+            for time in ("received_time_ms", "client_time_ms", "event_time_ms"):
+                setattr(item, time, 0)
+        assert found == sent
+
+
+async def test_a_large_request_that_is_no_message_is_refused_whole(served, door):
+    raw = IngestRequest(project_id="demo", events=large(200)).SerializeToString()
+    ingest = served.channel("ingest", projects=["demo"]).unary_unary(
+        "/siyu.collect.v1.CollectService/Ingest"
+    )
+    for broken in (raw[:-1], raw.replace("央".encode(), b"\xff\xff\xff", 1)):
+        with pytest.raises(aio.AioRpcError) as caught:
+            await ingest(broken)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert caught.value.details() == "the request is not a valid message"
+    assert await door.entries() == []
+
+
+async def test_large_batches_of_a_stream_count_their_events(stub, door):
+    async def batches():
+        for start in (0, 1_000, 2_000):
+            batch = large(200, start)
+            batch[3].name = ""
+            yield IngestStreamRequest(project_id="demo", events=batch)
+
+    answer = await call(stub.IngestStream, batches())
+    assert (answer.accepted, answer.refused_count) == (597, 3)
+    assert [row.index for row in answer.refused] == [3, 203, 403]
+    assert len(await door.events()) == 597
 
 
 async def test_an_entry_tells_what_is_in_it(stub, door):

@@ -14,6 +14,9 @@ from siyu.event.v1.event_pb2 import (
 )
 from siyu.event.v1.identity_change_pb2 import IdentityChangeBatch
 from siyu.identity.v1 import identity_service_pb2 as pb
+from siyu.identity.v1 import steward_pb2 as steward
+from siyu.ops.v1 import ops_service_pb2 as ops
+from siyu.ops.v1.ops_service_pb2_grpc import OpsServiceStub
 from siyu.type.v1.identifier_pb2 import EVIDENCE_CLASS_AUTHENTICATED, Identifier
 from siyu_kit.errors import NotFound
 from siyu_kit.rpc import call
@@ -135,10 +138,40 @@ async def test_what_cannot_be_used_is_kept_and_stops_nothing(service):
     await send(service, event(CUSTOMER, MINE), bad, event(CUSTOMER, COOKIE))
     await until(is_one_person, service, MINE, COOKIE)
     async with service.database.session() as session:
-        letters = await dead_letters.list_open(session)
+        letters = await dead_letters.list_letters(session)
     assert sorted(letter.reason for letter in letters) == ["FIELD_INVALID", "UNREADABLE_PAYLOAD"]
     kept = next(letter for letter in letters if letter.reason == "FIELD_INVALID")
     assert EventBatch.FromString(kept.entry.payload).events[0] == bad
+
+
+async def letters_of(service):
+    async with service.database.session() as session:
+        return await dead_letters.list_letters(session, limit=1_000)
+
+
+async def test_too_many_refused_events_stop_the_reader_until_somebody_looked(service):
+    bad = [event(CUSTOMER, ("mobile", f"nonsense-{n}")) for n in range(60)]
+    payloads = [EventBatch(events=[one]).SerializeToString() for one in bad]
+    entries = [NewEntry(payload, 1, kinds=Kind.LINK) for payload in payloads]
+    await service.stream.append(EVENTS.name, 0, entries)
+    await send(service, event(CUSTOMER, MINE))
+    desk = OpsServiceStub(service.served.channel("steward", projects=("*",)))
+
+    async def stopped():
+        listed = await call(desk.ListReaders, ops.ListReadersRequest(project_id="*"))
+        return listed.readers[0].stopped
+
+    assert "FIELD_INVALID of project demo" in await until(stopped)
+    assert len(await letters_of(service)) <= 20
+
+    async def went_on():
+        resume = ops.ResumeReaderRequest(project_id="*", reader="identity", topic="events")
+        if await stopped():
+            await call(desk.ResumeReader, resume)
+        return await is_one_person(service, CUSTOMER, MINE)
+
+    await until(went_on)
+    assert len(await letters_of(service)) == 60
 
 
 async def test_known_evidence_costs_no_statement_of_its_own(service):
@@ -165,17 +198,36 @@ async def test_a_late_unbind_is_weighed_against_links_that_were_not_written(serv
     assert await are_apart(service, CUSTOMER, MINE)
 
 
+async def test_an_unlink_of_others_in_between_makes_no_difference_to_a_late_unbind(service):
+    others = ("customer_no", "70001"), ("device_id", "device-other")
+    unbind = EVENT_KIND_UNBIND
+    for one in (
+        event(CUSTOMER, MINE, time_ms=NOON),
+        event(*others, time_ms=NOON),
+        event(CUSTOMER, MINE, time_ms=NOON + 50),
+        event(*others, kind=unbind, time_ms=NOON + 20),
+        event(CUSTOMER, MINE, kind=unbind, time_ms=NOON + 20),
+    ):
+        await drained(service, await send(service, one))
+    assert await are_apart(service, *others)
+    assert await is_one_person(service, CUSTOMER, MINE)
+
+
 async def test_an_unlink_by_another_process_is_noticed(service, database_url):
     await drained(service, await send(service, event(CUSTOMER, MINE)))
     async with identity_service(database_url, partitions=2) as other:
-        unlink = pb.UnlinkRequest(
+        unlink = steward.UnlinkRequest(
             project_id=PROJECT,
             request_id="u",
             left=Identifier(type=CUSTOMER[0], value=CUSTOMER[1]),
             right=Identifier(type=MINE[0], value=MINE[1]),
             reason="sold",
         )
-        await call(other.stub().Unlink, unlink)
+        proposed = await call(other.stub_of("user:ann", "steward").Unlink, unlink)
+        approval = steward.ApproveProposalRequest(
+            project_id=PROJECT, proposal_id=proposed.proposal.proposal_id
+        )
+        await call(other.stub_of("user:ben", "steward").ApproveProposal, approval)
     assert await are_apart(service, CUSTOMER, MINE)
     now_ms = int(time.time() * 1000) + HOUR
     await send(service, event(CUSTOMER, MINE, time_ms=now_ms))

@@ -1,6 +1,7 @@
 """The channel and ``call``: deadlines, tokens, retries, lost connections."""
 
 import asyncio
+import contextlib
 import json
 import tempfile
 import time
@@ -56,6 +57,48 @@ async def test_nobody_there_is_dependency_down(tmp_path):
     async with connect(f"unix:{tmp_path / 'none'}") as channel:
         error = await refusal(call(IdentityServiceStub(channel).Resolve, resolve(), timeout_s=2))
     assert type(error) is errors.DependencyDown
+
+
+async def test_a_peer_that_is_slow_to_say_hello_is_waited_for(tmp_path):
+    """As one that starts on a busy machine: it accepts, and comes to HTTP/2 later."""
+    server = aio.server(handlers=[_Answering()])
+    server.add_insecure_port(f"unix:{tmp_path / 'peer'}")
+    await server.start()
+
+    async def pass_on(reader, writer):
+        while chunk := await reader.read(65_536):
+            writer.write(chunk)
+        writer.close()
+
+    async def hesitate(reader, writer):
+        connections.append(asyncio.current_task())
+        await asyncio.sleep(0.5)
+        peer_reader, peer_writer = await asyncio.open_unix_connection(tmp_path / "peer")
+        ways = pass_on(reader, peer_writer), pass_on(peer_reader, writer)
+        await asyncio.gather(*ways, return_exceptions=True)
+        for end in (writer, peer_writer):
+            end.close()
+            with contextlib.suppress(OSError):
+                await end.wait_closed()
+
+    connections = []
+    slow = await asyncio.start_unix_server(hesitate, tmp_path / "slow")
+    try:
+        async with connect(f"unix:{tmp_path / 'slow'}") as channel:
+            once = channel.unary_unary("/siyu.touch.v1.TouchService/UpdateCampaign")
+            assert await call(once, b"") == b""
+    finally:
+        slow.close()
+        await server.stop(0)
+        await asyncio.wait_for(asyncio.gather(*connections, return_exceptions=True), 10)
+
+
+class _Answering(grpc.GenericRpcHandler):
+    def service(self, _):
+        async def handle(_, __):
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(handle)
 
 
 async def test_methods_that_may_be_repeated_are_and_others_are_not():

@@ -40,6 +40,14 @@ async def test_a_permitted_call_is_answered(identity):
     assert (await call(stub.Resolve, resolve())).resolution.ident_no == 7
 
 
+async def test_a_text_with_a_nul_is_refused_before_the_handler(identity):
+    fake, served = identity
+    stub = IdentityServiceStub(served.channel("service", projects=[PROJECT]))
+    error = await refusal(call(stub.Resolve, resolve("a\0b")))
+    assert (type(error), error.field) == (errors.InvalidInput, "identifier.value")
+    assert fake.calls == 0
+
+
 @pytest.mark.parametrize(
     ("channel", "expected", "reason"),
     [
@@ -239,6 +247,49 @@ async def test_every_message_of_a_client_stream_is_checked():
         assert answer.accepted == 3
         error = await refusal(call(stub.IngestStream, batches("a", "c")))
         assert error.reason == "PROJECT_FORBIDDEN"
+
+
+class Lazy:
+    """Stands for a request: only the project is read of it."""
+
+    def __init__(self, raw):
+        self.raw = raw
+        self.project_id = collect_pb.IngestRequest.FromString(raw).project_id
+
+
+async def test_a_servicer_may_read_the_requests_of_a_method_itself():
+    requests = []
+
+    class Reading(Door):
+        async def Ingest(self, request, context):
+            requests.append(request)
+            return collect_pb.IngestResponse(accepted=7)
+
+    readers = {"Ingest": Lazy}
+    door = Servicer(collect_grpc.add_CollectServiceServicer_to_server, Reading(), readers)
+    async with serve(door) as served:
+        stub = collect_grpc.CollectServiceStub(served.channel("ingest", projects=["a"]))
+        request = collect_pb.IngestRequest(project_id="a")
+        assert (await call(stub.Ingest, request)).accepted == 7
+        (seen,) = requests
+        assert isinstance(seen, Lazy)
+        assert seen.raw == request.SerializeToString()
+        error = await refusal(call(stub.Ingest, collect_pb.IngestRequest(project_id="b")))
+        assert error.reason == "PROJECT_FORBIDDEN"
+        raw = served.channel("ingest", projects=["a"]).unary_unary(
+            "/siyu.collect.v1.CollectService/Ingest"
+        )
+        with pytest.raises(aio.AioRpcError) as caught:
+            await raw(b"\xff")
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert len(requests) == 1
+
+
+async def test_a_reader_for_a_method_that_is_not_there_is_refused_at_registration():
+    readers = {"Ingets": Lazy}
+    server = RpcServer(verifier=VERIFIER)
+    with pytest.raises(TypeError, match="Ingets"):
+        server.add(Servicer(collect_grpc.add_CollectServiceServicer_to_server, Door(), readers))
 
 
 async def test_a_handler_of_the_wrong_form_is_refused_at_registration():

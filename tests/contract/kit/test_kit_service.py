@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -26,13 +27,12 @@ class Identity(pb_grpc.IdentityServiceServicer):
         print("entered", flush=True)
         await asyncio.sleep(0.5)
         return pb.ResolveResponse(resolution=pb.Resolution(ident_no=7))
-    async def ResolveBatch(self, request, context): ...
-    async def Link(self, request, context): ...
-    async def LinkBatch(self, request, context): ...
-    async def Unlink(self, request, context): ...
-    async def GetPerson(self, request, context): ...
-    async def ListChanges(self, request, context): ...
     async def WatchChanges(self, request, context): yield
+
+async def unserved(self, request, context): ...
+for method in pb.DESCRIPTOR.services_by_name["IdentityService"].methods:
+    if method.name not in vars(Identity):
+        setattr(Identity, method.name, unserved)
 
 async def build(config, runtime):
     async def worker():
@@ -79,9 +79,18 @@ async def _ready(directory: Path) -> dict[str, int]:
     raise AssertionError("the service did not become ready")
 
 
-@pytest.mark.parametrize("otlp", ["", "http://127.0.0.1:9"])
-async def test_sigterm_finishes_the_call_and_the_unit_in_flight(tmp_path, otlp):
-    """Also with a collector that is not there: the exit does not wait for it for long."""
+@pytest.fixture
+def silent():
+    """The endpoint of a collector that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize("otlp", ["", "http://127.0.0.1:9", "silent"])
+async def test_sigterm_finishes_the_call_and_the_unit_in_flight(tmp_path, otlp, silent):
+    """Also with a collector that is not there, or silent: the exit does not wait for long."""
+    otlp = silent if otlp == "silent" else otlp
     process = await _start(tmp_path, SIYU_OTLP_ENDPOINT=otlp)
     assert (await _ready(tmp_path))["http"] == 8080
     key = read_signing_key(tmp_path / "issuer.key.pem")

@@ -13,7 +13,7 @@ from sqlalchemy import (
     select,
 )
 
-from siyu_kit.errors import DependencyDown
+from siyu_kit.errors import DependencyDown, InvalidInput
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.upsert import Merge, upsert
 
@@ -49,6 +49,18 @@ async def all_of(database: Database) -> list[tuple[object, ...]]:
             select(thing.c.name, thing.c.low, thing.c.high, thing.c.total).order_by(thing.c.name)
         )
         return [tuple(found) for found in result]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 51])
+async def test_text_that_a_column_cannot_hold_is_the_callers_mistake(
+    things: Database, name: str
+) -> None:
+    if things.writer.dialect.name == "sqlite":
+        pytest.skip("SQLite keeps whatever it is given")
+    with pytest.raises(InvalidInput, match="does not fit") as refused:
+        async with things.transaction() as session:
+            await session.execute(insert(thing).values(row(name)))
+    assert refused.value.metadata["sqlstate"].startswith("22")
 
 
 async def test_a_transaction_commits_whole_or_not_at_all(things: Database) -> None:
@@ -193,3 +205,20 @@ async def test_an_unreachable_database_is_a_dependency_that_is_down(tmp_path) ->
             async with database.transaction():
                 pass
         await database.aclose()
+
+
+async def test_closing_waits_for_connections_in_use(database: Database) -> None:
+    opened, gave_back = asyncio.Event(), []
+
+    async def read() -> None:
+        async with database.session() as session:
+            await session.execute(select(1))
+            opened.set()
+            await asyncio.sleep(0.2)
+        gave_back.append(True)
+
+    reader = asyncio.create_task(read())
+    await opened.wait()
+    await database.aclose()
+    assert gave_back
+    await reader

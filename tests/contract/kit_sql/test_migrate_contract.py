@@ -2,6 +2,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import inspect, text
 
 from siyu_kit.sql.engine import Database
@@ -71,3 +72,24 @@ async def test_a_migration_that_fails_leaves_nothing(database_url: str, scripts:
     with pytest.raises(ValueError, match="broken"):
         await upgrade(database_url, scripts)
     assert [tuple(row) for row in (await state(database_url))[1]] == [(1,)]
+
+
+async def test_a_database_of_a_later_version_is_left_alone(
+    database_url: str, scripts: Path
+) -> None:
+    later = scripts / "versions" / "0002_second.py"
+    later.write_text(SECOND.format(extra="pass"))
+    await upgrade(database_url, scripts)
+    later.unlink()
+    await upgrade(database_url, scripts)
+    assert [tuple(row) for row in (await state(database_url))[1]] == [(1, None)]
+
+
+async def test_a_revision_that_is_not_later_and_unknown_is_an_error(
+    database_url: str, scripts: Path
+) -> None:
+    await upgrade(database_url, scripts)
+    first = scripts / "versions" / "0001_first.py"
+    first.write_text(FIRST.replace('revision = "0001"', 'revision = "0003"'))
+    with pytest.raises(CommandError, match="0001"):
+        await upgrade(database_url, scripts)

@@ -1,5 +1,6 @@
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -238,6 +239,17 @@ async def test_a_lost_stream_is_put_together_again(database: Database) -> None:
     assert await relay.rebuild() == 9
     assert await published(stream) == [f"m{i}" for i in range(9)]
     assert await relay.rebuild(5) == 5
+
+
+async def test_a_long_lost_end_comes_back_without_pauses(database: Database) -> None:
+    stream, box = MemoryStreamStore(), Outbox()
+    async with running(relay_of(database, StreamPublisher(stream), box, batch=5)):
+        await add(database, box, *(f"m{i}" for i in range(100)))
+        await until_published(stream, 100)
+        stream.lose("identity", 0)
+        started = time.monotonic()
+        assert len(await until_published(stream, 100)) == 100
+        assert time.monotonic() - started < 10  # twenty batches, one look at the tail
 
 
 async def test_a_stream_ahead_of_the_outbox_is_an_alarm(database: Database) -> None:

@@ -8,16 +8,18 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from siyu_kit.errors import DataLoss, DependencyDown, InvalidInput
+from siyu_kit.clock import SystemClock
+from siyu_kit.errors import DataLoss, DependencyDown, InvalidInput, PreconditionFailed
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.lease import Leases
 from siyu_kit.sql.tables import lease
 from siyu_kit.stream import dead_letters
-from siyu_kit.stream.dead_letter_limit import DeadLetterCap, TooManyDeadLetters
+from siyu_kit.stream.dead_letter_changes import Note
+from siyu_kit.stream.dead_letter_limit import DeadLetterCap, DeadLetterLimit, TooManyDeadLetters
 from siyu_kit.stream.memory import MemoryStreamStore
 from siyu_kit.stream.port import START, Entry, InvalidMessage, NewEntry
 from siyu_kit.stream.reader import PartitionReader
-from siyu_kit.stream.replay import replay
+from siyu_kit.stream.replay import HandleAgain
 from siyu_kit.stream.topics import Kind
 
 metadata = MetaData()
@@ -123,7 +125,7 @@ async def test_an_error_between_effect_and_commit_leaves_nothing(store: Database
     async with running(reader_of(stream, store, handle)):
         assert await until_effects(store, 2) == ["a", "b"]
     async with store.session() as session:
-        assert await dead_letters.list_open(session) == []
+        assert await dead_letters.list_letters(session) == []
 
 
 async def test_an_unknown_error_stops_the_reader_where_it_is(store: Database) -> None:
@@ -246,15 +248,18 @@ async def test_what_cannot_be_processed_is_kept_apart(store: Database, *, tells_
         found = await until_effects(store, 15)
     assert found == [m for m in numbered(16) if m not in bad] + ["after"]
     async with store.session() as session:
-        letters = await dead_letters.list_open(session, reader="profile")
+        letters = await dead_letters.list_letters(session, reader="profile")
     assert [(x.entry.payload, x.entry.trace, x.reason) for x in letters] == [
         (b"m0003", "trace-m0003", "BAD"),
         (b"m0011", "trace-m0011", "BAD"),
     ]
     bad.clear()
-    await replay(store, letters[0].id, handle)
+    again, note = HandleAgain(store, handle), Note("user:steward", "the release is mended")
+    await again(letters[0], note)
+    with pytest.raises(PreconditionFailed):
+        await again(letters[0], note)
     async with store.session() as session:
-        assert len(await dead_letters.list_open(session)) == 1
+        assert len(await dead_letters.list_letters(session)) == 1
     assert (await effects(store))[-1] == "m0003"
 
 
@@ -278,7 +283,7 @@ async def test_data_the_database_refuses_is_the_entrys_fault(store: Database) ->
     async with running(reader_of(stream, store, handle)):
         assert await until_effects(store, 2) == ["a", "b"]
     async with store.session() as session:
-        [letter] = await dead_letters.list_open(session)
+        [letter] = await dead_letters.list_letters(session)
     assert letter.reason == "REFUSED_BY_DATABASE"
 
 
@@ -289,12 +294,14 @@ async def test_a_bad_release_stops_the_reader_instead_of_draining(store: Databas
         raise InvalidMessage("BAD", "everything is")
 
     await stream.append("events", 0, entries(*numbered(50)))
-    reader = reader_of(stream, store, handle, dead_letter_cap=DeadLetterCap(at_least=5))
+    reader = reader_of(
+        stream, store, handle, limit=DeadLetterLimit(SystemClock(), DeadLetterCap(at_least=5))
+    )
     for _ in range(2):  # started again by its supervisor, it stops again
         with pytest.raises(TooManyDeadLetters):
             await reader.run()
     async with store.session() as session:
-        assert len(await dead_letters.list_open(session)) == 5
+        assert len(await dead_letters.list_letters(session)) == 5
 
 
 async def feed_of(stream: MemoryStreamStore, *sequences: int) -> None:
@@ -332,11 +339,33 @@ async def test_a_position_older_than_the_trimmed_is_an_alarm(store: Database) ->
         await until_effects(store, 1)
     ids = await stream.append("events", 0, entries("b", "c"))
     for name in ("identity", "analytics", "profile"):
-        await stream.report_position("events", 0, name, ids[0])
+        await stream.report_position("events", 0, name, ids[1])
     await stream.trim("events", 0)
     with pytest.raises(DataLoss):
         async with asyncio.timeout(10):
             await reader_of(stream, store).run()
+
+
+async def test_a_stream_that_was_put_back_is_noticed_and_read_on(store: Database) -> None:
+    stream = MemoryStreamStore()
+    ids = await stream.append("events", 0, entries("a", "b"))
+    async with running(reader_of(stream, store)):
+        await until_effects(store, 2)
+    for name in ("identity", "analytics", "profile"):
+        await stream.report_position("events", 0, name, ids[1])
+    await stream.trim("events", 0)
+    async with running(reader_of(stream, store)):
+        # What all have read is trimmed but for the last one: nothing is wrong.
+        await stream.append("events", 0, entries("c"))
+        assert await until_effects(store, 3) == ["a", "b", "c"]
+    stream.lose("events", 0)
+    async with running(reader := reader_of(stream, store)):
+        async with asyncio.timeout(5):
+            while await stream.reported("events", 0) != {"profile": reader.positions.get(0)}:
+                await asyncio.sleep(0.01)
+        assert await stream.tail("events", 0) == reader.positions[0]
+        await stream.append("events", 0, entries("d"))
+        assert await until_effects(store, 4) == ["a", "b", "c", "d"]
 
 
 async def test_a_batch_is_a_span_linked_to_its_entries(store: Database) -> None:

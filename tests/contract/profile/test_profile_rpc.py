@@ -11,6 +11,7 @@ from siyu.type.v1.value_pb2 import StringList, Value
 from siyu_kit.errors import InvalidInput, NotFound, PermissionDenied
 from siyu_kit.rpc.client import call
 from siyu_kit.rpc.status import from_status
+from siyu_kit.stream import dead_letters
 
 SET, ONCE, ADD, APPEND, UNSET = range(1, 6)
 
@@ -96,6 +97,46 @@ async def test_one_bad_item_refuses_itself_alone(profiles):
     assert fields[4] is not None
     assert fields[4].startswith("operations[4].identifier")
     assert set(values(await profile(profiles))) == {"ok"}
+
+
+def refusals(response):
+    """The field that each item is refused for."""
+    return [from_status(r.status).field if r.status.code else None for r in response.results]
+
+
+async def test_identifiers_without_a_number_refuse_their_own_items(profiles):
+    profiles.persons.refused = {("customer_no", "strange")}
+    calls = [
+        (profiles.stub.ApplyTraits, "operations", pb.ApplyTraitsRequest,
+         lambda n, who: op(f"o{n}", "t", SET, Value(string_value="x"), who=who)),
+        (profiles.stub.RecordConsents, "consents", pb.RecordConsentsRequest,
+         lambda n, who: consent(f"c{n}", False, who=who)),
+        (profiles.stub.SetContactPoints, "contact_points", pb.SetContactPointsRequest,
+         lambda n, who: contact(f"p{n}", "token", who=who)),
+        (profiles.stub.RecordRatings, "ratings", pb.RecordRatingsRequest,
+         lambda n, who: pb.Rating(rating_id=f"r{n}", identifier=ident(who), level=3,
+                                  assessed_time_ms=1, expire_time_ms=2)),
+    ]  # fmt: skip
+    for method, name, request, item in calls:
+        items = [item(n, who) for n, who in enumerate(("c1", "null", "strange", "0"))]
+        response = await call(method, request(project_id="p", **{name: items}))
+        value, whole = f"{name}[{{}}].identifier.value", f"{name}[2].identifier"
+        assert refusals(response) == [None, value.format(1), whole, value.format(3)]
+        response = await call(method, request(project_id="p", **{name: [item(9, "strange")]}))
+        assert refusals(response) == [f"{name}[0].identifier"]
+    found = await profile(profiles)
+    assert len(found.traits) == len(found.consents) == len(found.contact_points) == 1
+
+
+async def test_a_nul_spoils_its_own_item_alone(profiles):
+    items = [consent("a", True), consent("b\0", True), consent("c", False)]
+    items[2].evidence = "a\0b"
+    request = pb.RecordConsentsRequest(project_id="p", consents=items)
+    response = await call(profiles.stub.RecordConsents, request)
+    assert refusals(response) == [None, "consents[1].consent_id", "consents[2].evidence"]
+    text = op("2", "u", SET, Value(list_value=StringList(values=["a", "\0"])))
+    response = await apply(profiles, op("1", "t", SET, Value(string_value="x")), text)
+    assert refusals(response) == [None, "operations[1].value.list_value.values[1]"]
 
 
 async def test_repeating_is_harmless_and_reusing_a_key_is_refused(profiles):
@@ -205,15 +246,51 @@ async def test_merge_and_split_refold_both_persons(profiles):
     before = [values(await profile(profiles, no)) for no in (1, 2)]
     await profiles.move((2, 1))
     merged = await profile(profiles)
+    assert [(await send_facts(profiles, no)).ident_nos for no in (1, 2)] == [[1, 2], [1, 2]]
     assert values(merged)["city"].string_value == "b"
     assert not merged.consents[0].granted
     assert (await profile(profiles, 2)).person_no == 1
     assert {person for person, _ in await profiles.published()} == {1}
     await profiles.move((2, 2))
     assert [values(await profile(profiles, no)) for no in (1, 2)] == before
+    assert [(await send_facts(profiles, no)).ident_nos for no in (1, 2)] == [[1], [2]]
+    assert list((await send_facts(profiles, 99)).ident_nos) == []
     folded = await profiles.published()
     assert folded[2, "city"].string_value == "b"
     assert folded[1, "city"].string_value == "a"
+
+
+async def test_what_was_withdrawn_stays_withdrawn_on_both_sides_of_a_split(profiles):
+    async def state(*consents):
+        request = pb.RecordConsentsRequest(project_id="p", consents=consents)
+        await call(profiles.stub.RecordConsents, request)
+
+    async def granted(person_no):
+        return [item.granted for item in (await profile(profiles, person_no)).consents]
+
+    await state(consent("x", True), consent("y", False, who="c2"))
+    assert (await granted(1), await granted(2)) == ([True], [False])
+    await profiles.move((2, 1))
+    assert await granted(1) == [False]
+    await profiles.split(2, 1, 2, at=5_000)
+    assert (await granted(1), await granted(2)) == ([False], [False])
+    await profiles.split(2, 1, 2, at=5_000)
+    await state(consent("old", True, at=4_000))
+    assert await granted(1) == [False]
+    await state(consent("new", True, at=6_000))
+    assert (await granted(1), await granted(2)) == ([True], [False])
+
+
+async def test_a_split_by_late_evidence_leaves_each_side_its_own_consents(profiles):
+    """Who hung together for a moment depends on the order of arrival; profiles must not."""
+    request = pb.RecordConsentsRequest(
+        project_id="p", consents=[consent("x", True), consent("y", False, who="c2")]
+    )
+    await call(profiles.stub.RecordConsents, request)
+    await profiles.move((2, 1))
+    await profiles.split(2, 1, 2, at=5_000, by_hand=False)
+    found = [[c.granted for c in (await profile(profiles, no)).consents] for no in (1, 2)]
+    assert found == [[True], [False]]
 
 
 async def test_profile_events_become_traits(profiles):
@@ -237,6 +314,31 @@ async def test_profile_events_become_traits(profiles):
         "city": Value(string_value="x"),
         "age": Value(number_value=31),
     }
+    async with profiles.database.session() as session:
+        letter, _again = await dead_letters.list_letters(session)
+    assert event_pb.EventBatch.FromString(letter.entry.payload).events == batch.events[:1]
+    assert (letter.project_id, letter.reason) == ("p", "FIELD_INVALID")
+    assert "properties[rating.risk]" in letter.message
+    assert profiles.dead_lettered == ["FIELD_INVALID"] * 2
+
+
+async def test_profile_events_of_identifiers_without_a_number_are_kept(profiles):
+    profiles.persons.refused = {("customer_no", "strange")}
+    batch = event_pb.EventBatch()
+    for who in ("c1", "strange"):
+        batch.events.add(
+            project_id="p", message_id=who, ids=[ident(who)],
+            kind=event_pb.EVENT_KIND_PROFILE_SET, string_properties={"city": "x", "b": "y"},
+            event_time_ms=5,
+        )  # fmt: skip
+    await profiles.consume(batch.SerializeToString())
+    assert set(values(await profile(profiles))) == {"b", "city"}
+    async with profiles.database.session() as session:
+        (letter,) = await dead_letters.list_letters(session)
+    assert event_pb.EventBatch.FromString(letter.entry.payload).events == batch.events[1:]
+    assert (letter.reason, profiles.dead_lettered) == (
+        "IDENTIFIER_REFUSED", ["IDENTIFIER_REFUSED"],
+    )  # fmt: skip
 
 
 async def test_a_person_is_found_by_every_key(profiles):

@@ -15,12 +15,12 @@ from siyu_kit.errors import DomainError
 from siyu_kit.rpc.paging import PageTokens
 from siyu_kit.service import Servicer
 from siyu_kit.sql.engine import Database
-from siyu_kit.sql.migrate import upgrade
 from siyu_kit.sql.outbox import Outbox
 from siyu_kit.sql.publisher import StreamPublisher
 from siyu_kit.sql.relay import OutboxRelay
 from siyu_kit.stream.memory import MemoryStreamStore
 from siyu_kit.stream.topics import SEGMENT
+from siyu_kit.testing.migrated import migrated
 from siyu_kit.testing.rpc import ServedRpc, serve
 from siyu_segment.app.ports import AsOf, Audience, Explanation
 from siyu_segment.bootstrap import MIGRATIONS
@@ -66,7 +66,7 @@ class SegmentHarness:
 
 @pytest_asyncio.fixture
 async def segments(database_url: str) -> AsyncIterator[SegmentHarness]:
-    await upgrade(database_url, MIGRATIONS)
+    await migrated(database_url, MIGRATIONS)
     database = Database(database_url)
     outbox = Outbox()
     audiences = ScriptedAudiences()

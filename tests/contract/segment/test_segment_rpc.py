@@ -17,9 +17,11 @@ from siyu_kit.errors import (
     Unauthenticated,
 )
 from siyu_kit.rpc.client import call
+from siyu_segment.app.ports import Audience
+from siyu_segment.domain.membership import EvaluationKey
 
 EVERYONE = cond.Condition(everyone=cond.Everyone())
-NOBODY = cond.Condition(**{"not": cond.Not(condition=EVERYONE)})
+NOBODY = cond.Condition(none_of=cond.NoneOf(conditions=[EVERYONE]))
 
 
 def creation(name="s", request_id="r1", condition=EVERYONE):
@@ -133,6 +135,67 @@ async def test_a_definition_changed_during_the_run_is_not_published(segments, me
     with pytest.raises(Conflict) as lost:
         await refreshed(segments, segment.segment_id, "n")
     assert lost.value.reason == "VERSION_CHANGED"
+
+
+async def overlapping(segments, segment_id, slow_key, fast_key):
+    """Two refreshes of which the first began first and ends last."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def evaluate(project_id, definition, as_of):
+        if not begun.is_set():
+            begun.set()
+            await go_on.wait()
+            return Audience(BitMap([1]), 100, slow_key)
+        return Audience(BitMap([1, 2, 3]), 100, fast_key)
+
+    segments.audiences.evaluate = evaluate
+    slow = asyncio.create_task(refreshed(segments, segment_id, "slow"))
+    await begun.wait()
+    fast = await refreshed(segments, segment_id, "fast")
+    go_on.set()
+    return slow, fast
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        EvaluationKey("d", 1000, 9, 9, 9),
+        EvaluationKey("d", 2000, 3, 9, 9),
+        EvaluationKey("d", 2000, 9, 3, 9),
+        EvaluationKey("d", 2000, 99, 99, 3),
+    ],
+    ids=["time", "events", "persons", "profiles"],
+)
+async def test_a_refresh_that_saw_less_does_not_replace_one_that_saw_more(segments, older):
+    segment = await created(segments)
+    newer = EvaluationKey("d", 2000, 9, 9, 9)
+    slow, fast = await overlapping(segments, segment.segment_id, older, newer)
+    with pytest.raises(Conflict) as lost:
+        await slow
+    assert lost.value.reason == "RUN_OVERTAKEN"
+    assert lost.value.metadata["run_id"] == fast.run_id
+    request = pb.GetAudienceRequest(project_id="p", segment_id=segment.segment_id)
+    audience = await call(segments.stub.GetAudience, request)
+    assert (BitMap.deserialize(audience.bitmap), audience.run) == (BitMap([1, 2, 3]), fast)
+    again = await refreshed(segments, segment.segment_id, "slow")
+    assert again.failure.startswith("RUN_OVERTAKEN")
+
+
+async def test_a_refresh_that_saw_no_less_is_published_though_it_began_first(segments):
+    segment = await created(segments)
+    same = EvaluationKey("d", 2000, 9, 9, 9)
+    slow, _ = await overlapping(segments, segment.segment_id, same, same)
+    assert ((await slow).size, (await slow).left) == (1, 2)
+
+
+async def test_an_earlier_time_may_be_published_on_purpose(segments, members):
+    segment = await created(segments)
+    members |= {1, 2}
+    await refreshed(segments, segment.segment_id, "now")
+    request = pb.RefreshSegmentRequest(
+        project_id="p", segment_id=segment.segment_id, request_id="then", as_of_time_ms=5
+    )
+    assert (await call(segments.stub.RefreshSegment, request)).run.key.as_of_time_ms == 5
 
 
 async def test_an_update_needs_the_present_etag_and_a_known_field(segments):

@@ -1,7 +1,9 @@
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest_asyncio
+from sqlalchemy import func, select
 
 from siyu.touch.v1 import touch_service_pb2 as pb
 from siyu.touch.v1.touch_service_pb2_grpc import (
@@ -14,12 +16,14 @@ from siyu_kit.rpc.paging import PageTokens
 from siyu_kit.service import Servicer
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.lease import Leases
-from siyu_kit.sql.migrate import upgrade
 from siyu_kit.sql.outbox import Outbox
 from siyu_kit.sql.relay import OutboxRelay
+from siyu_kit.sql.tables import feed, outbox
 from siyu_kit.stream.topics import TOUCH
+from siyu_kit.testing.migrated import migrated
 from siyu_kit.testing.rpc import ServedRpc, serve, token
 from siyu_touch.app.dispatch import Dispatcher, Pace
+from siyu_touch.app.ports import AddressedEvent
 from siyu_touch.app.store import Claim
 from siyu_touch.app.tell import Teller
 from siyu_touch.bootstrap import MIGRATIONS, inbox_cipher
@@ -73,6 +77,23 @@ class TouchHarness:
         for _ in range(turns):
             if not await dispatcher.turn(self.claim):
                 return
+
+    async def told(self) -> list[AddressedEvent]:
+        """What the outbox says, when all of it is handed over."""
+        relay = asyncio.create_task(self.relay.run())
+        async with asyncio.timeout(30):
+            while not await self._all_told():
+                await self.clock.advance(0.1)
+                await asyncio.sleep(0.02)
+        relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)  # it gives its connection back
+        return self.sink.taken
+
+    async def _all_told(self) -> bool:
+        async with self.database.session() as session:
+            rows = (await session.execute(select(func.count()).select_from(outbox))).scalar_one()
+            head = (await session.execute(select(feed.c.published))).scalar()
+        return rows == (head or 0)
 
     async def template(self, *, approve=True, **fields) -> pb.Template:
         self.number += 1
@@ -147,13 +168,13 @@ class TouchHarness:
         )
         return await call(self.stub.ExplainPerson, request)
 
-    async def receipts(self, *given: tuple[str, str]) -> list[int]:
+    async def receipts(self, *given: tuple[str, str], days_ago: int = 0) -> list[int]:
         """(send key, state) -> codes."""
         receipts = [
             pb.Receipt(
                 send_key=key,
                 state=pb.SendState.Value(f"SEND_STATE_{state}"),
-                event_time_ms=self.clock.now_ms(),
+                event_time_ms=self.clock.now_ms() - days_ago * 86_400_000,
             )
             for key, state in given
         ]
@@ -167,7 +188,7 @@ class TouchHarness:
 
 @pytest_asyncio.fixture
 async def touch(database_url: str) -> AsyncIterator[TouchHarness]:
-    await upgrade(database_url, MIGRATIONS)
+    await migrated(database_url, MIGRATIONS)
     database, outbox = Database(database_url), Outbox()
     store = SqlTouchStore(database, outbox, inbox_cipher(b"k" * 32))
     clock = ManualClock(NOON_MS)

@@ -1,10 +1,12 @@
 import asyncio
+from collections import Counter
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import select, update
 
 from siyu.touch.v1 import touch_service_pb2 as pb
-from siyu_kit.errors import DependencyDown
+from siyu_kit.errors import DataLoss, DependencyDown, InternalError, QuotaExceeded, TooBusy
 from siyu_touch.domain.delivery import MAX_ATTEMPTS, Answer, Delivery
 from siyu_touch.domain.gates import Consent
 from siyu_touch.domain.holdout import holdout_bucket
@@ -25,24 +27,8 @@ async def test_everybody_of_the_audience_gets_one_in_app_message(touch):
     after = await touch.get(campaign)
     assert after.campaign.state == pb.CAMPAIGN_STATE_COMPLETED
     assert (after.summary.audience, after.summary.held_out) == (50, 0)
-    told = {(one.event.name, one.event.person_no) for one in await told_events(touch)}
+    told = {(one.event.name, one.event.person_no) for one in await touch.told()}
     assert told == {("touch_sent", number) for number in range(1, 51)}
-
-
-async def told_events(touch):
-    relay = asyncio.create_task(touch.relay.run())
-    for _ in range(200):
-        await touch.clock.advance(0.1)
-        await asyncio.sleep(0.02)
-        async with touch.database.session() as session:
-            from siyu_kit.sql.tables import feed, outbox
-
-            rows = (await session.execute(select(outbox.c.sequence))).scalars().all()
-            head = (await session.execute(select(feed.c.published))).scalar() or 0
-        if len(rows) == head:
-            break
-    relay.cancel()
-    return touch.sink.taken
 
 
 async def test_the_hold_out_gets_nothing_and_the_sends_add_up(touch):
@@ -105,7 +91,7 @@ async def test_each_gate_refuses_with_its_reason(touch):
         "suitability",
     ]
     assert refused.decisions[0].verdicts[-1].inputs["level"] == "C2"
-    events = [one.event for one in await told_events(touch)]
+    events = [one.event for one in await touch.told()]
     assert sorted(event.name for event in events) == ["touch_refused"] * 9 + ["touch_sent"]
 
 
@@ -179,6 +165,21 @@ async def test_a_message_that_cannot_wait_expires(touch):
     assert (await touch.get(campaign)).campaign.state == pb.CAMPAIGN_STATE_COMPLETED
 
 
+async def test_a_message_whose_provider_was_taken_away_expires(touch):
+    campaign = await touch.launched(await touch.template(**push()), await touch.template())
+    touch.provider = None
+    await touch.dispatch()
+    planned = {("ACCEPTED", "", ""): 3, ("PLANNED", "", ""): 3}
+    assert await touch.counts(campaign) == planned
+    touch.clock.set_ms(touch.clock.now_ms() + 24 * HOUR_MS - 1)
+    await touch.dispatch()
+    assert await touch.counts(campaign) == planned
+    touch.clock.set_ms(touch.clock.now_ms() + 1)
+    await touch.dispatch()
+    assert await touch.counts(campaign) == {("ACCEPTED", "", ""): 3, ("EXPIRED", "", "EXPIRED"): 3}
+    assert (await touch.get(campaign)).campaign.state == pb.CAMPAIGN_STATE_COMPLETED
+
+
 async def test_a_cap_counts_all_campaigns_and_channels_within_calendar_days(touch):
     cap = pb.FrequencyCap(messages=2, days=2)
     both = [await touch.template(), await touch.template(**push())]
@@ -196,6 +197,103 @@ async def test_a_cap_counts_all_campaigns_and_channels_within_calendar_days(touc
     fourth = await touch.launched(members=[1], frequency_cap=cap)
     await touch.dispatch()
     assert await touch.counts(fourth) == {("ACCEPTED", "", ""): 1}
+
+
+async def test_a_cap_counts_what_both_had_while_they_are_one_person(touch):
+    cap = pb.FrequencyCap(messages=2, days=2)
+    first = await touch.launched(members=[1, 2], frequency_cap=cap)
+    await touch.dispatch()
+    assert await touch.counts(first) == {("ACCEPTED", "", ""): 2}
+    touch.facts.changes[1] = {"ident_nos": (1, 2, 7)}
+    merged = await touch.launched(members=[1], frequency_cap=cap)
+    await touch.dispatch()
+    assert await touch.counts(merged) == {("REFUSED", "frequency", "CAP_REACHED"): 1}
+    verdict = (await touch.explain(merged, 1)).decisions[0].verdicts[-1]
+    assert verdict.inputs["messages_before"] == "2"
+    del touch.facts.changes[1]
+    parted = await touch.launched(members=[1, 2], frequency_cap=cap)
+    await touch.dispatch()
+    assert await touch.counts(parted) == {("ACCEPTED", "", ""): 2}
+
+
+async def test_a_message_counts_on_the_day_of_its_last_attempt(touch):
+    touch.clock.set_ms(touch.clock.now_ms() + 12 * HOUR_MS - 30_000)  # 23:59:30
+    cap = pb.FrequencyCap(messages=1, days=1)
+    template = await touch.template(**push())
+    touch.provider.answer = Delivery(Answer.PUT_OFF, "PROVIDER_HTTP_429", retry_after_ms=45_000)
+    late = await touch.launched(template, members=[1], frequency_cap=cap)
+    await touch.dispatch()
+    touch.provider.answer = Delivery(Answer.ACCEPTED)
+    touch.clock.set_ms(touch.clock.now_ms() + 60_000)
+    await touch.dispatch()
+    assert await touch.counts(late) == {("ACCEPTED", "", ""): 1}
+    for clock_on, expected in [
+        (HOUR_MS, ("REFUSED", "frequency", "CAP_REACHED")),
+        (24 * HOUR_MS, ("ACCEPTED", "", "")),
+    ]:
+        touch.clock.set_ms(touch.clock.now_ms() + clock_on)
+        later = await touch.launched(template, members=[1], frequency_cap=cap)
+        await touch.dispatch()
+        assert await touch.counts(later) == {expected: 1}
+
+
+async def test_places_move_by_day_without_meeting(touch):
+    cap = pb.FrequencyCap(messages=5, days=1)
+    template = await touch.template(**push())
+    touch.clock.set_ms(touch.clock.now_ms() + 12 * HOUR_MS - 30_000)
+    touch.provider.answer = Delivery(Answer.PUT_OFF, "PROVIDER_HTTP_503")
+    campaigns = [
+        await touch.launched(template, members=[1, 2], frequency_cap=cap) for _ in range(3)
+    ]
+    await touch.dispatch()
+    touch.facts.changes[1] = {"ident_nos": (1, 2)}
+    touch.facts.changes[2] = {"current_person_no": 1, "ident_nos": (1, 2)}
+    touch.clock.set_ms(touch.clock.now_ms() + HOUR_MS)
+    await touch.dispatch()
+    touch.provider.answer = Delivery(Answer.ACCEPTED)
+    touch.clock.set_ms(touch.clock.now_ms() + HOUR_MS)
+    await touch.dispatch()
+    for campaign in campaigns:
+        states = {send.person_no: send.state for send in await touch.sends(campaign)}
+        # Whose turn comes first leaves the message to the other.
+        assert states == {1: pb.SEND_STATE_REFUSED, 2: pb.SEND_STATE_ACCEPTED}
+    async with touch.database.session() as session:
+        counted = await session.execute(select(tables.reservation.c.send_key))
+        assert len(list(counted)) == len(campaigns)
+
+
+async def test_a_message_refused_at_a_later_attempt_gives_its_place_back(touch):
+    cap = pb.FrequencyCap(messages=1, days=1)
+    template = await touch.template(**push())
+    touch.provider.answer = Delivery(Answer.PUT_OFF, "PROVIDER_HTTP_503")
+    first = await touch.launched(template, members=[1], frequency_cap=cap)
+    await touch.dispatch()
+    touch.facts.changes[1] = {"consent": None}
+    touch.clock.set_ms(touch.clock.now_ms() + HOUR_MS)
+    await touch.dispatch()
+    assert await touch.counts(first) == {("REFUSED", "consent", "CONSENT_MISSING"): 1}
+    touch.facts.changes.clear()
+    touch.provider.answer = Delivery(Answer.ACCEPTED)
+    second = await touch.launched(template, members=[1], frequency_cap=cap)
+    await touch.dispatch()
+    assert await touch.counts(second) == {("ACCEPTED", "", ""): 1}
+
+
+async def test_who_are_one_person_since_get_one_message_of_a_campaign(touch):
+    campaign = await touch.launched(members=[4, 6])
+    c = tables.send.c
+    async with touch.database.transaction() as session:
+        await session.execute(
+            update(tables.send).where(c.person_no == 4).values(due_ms=c.due_ms + 60_000)
+        )
+    await touch.dispatch()
+    touch.facts.changes[4] = {"ident_nos": (4, 6, 9)}  # 6 was merged into 4
+    touch.clock.set_ms(touch.clock.now_ms() + 60_000)
+    await touch.dispatch()
+    assert [(send.person_no, send.reason) for send in await touch.sends(campaign)] == [
+        (4, "PERSON_DUPLICATE"),
+        (6, ""),
+    ]
 
 
 async def test_a_failed_message_gives_its_place_back(touch):
@@ -270,6 +368,54 @@ async def test_a_provider_that_puts_off_is_asked_again_up_to_a_bound(touch):
     assert len(touch.provider.pushed) == MAX_ATTEMPTS
 
 
+@pytest.mark.parametrize("meanwhile", ["accepts", "refuses", "expires"])
+@pytest.mark.parametrize("said", ["DELIVERED", "FAILED"])
+async def test_a_receipt_before_the_decision_on_a_retry_stands(touch, said, meanwhile):
+    touch.provider.answer = Delivery(Answer.PUT_OFF, "PROVIDER_HTTP_503")
+    campaign = await touch.launched(await touch.template(**push()), members=[1])
+    await touch.dispatch()
+    touch.provider.answer = Delivery(Answer.ACCEPTED)
+    (send,) = await touch.sends(campaign)
+    touch.clock.set_ms(touch.clock.now_ms() + HOUR_MS)
+
+    async def receipt():
+        touch.facts.before_answer = None
+        assert await touch.receipts((send.send_key, said)) == [0]
+        if meanwhile == "refuses":
+            touch.facts.changes[1] = {"consent": Consent(granted=False)}
+        if meanwhile == "expires":
+            touch.clock.set_ms(touch.clock.now_ms() + 24 * HOUR_MS)
+
+    touch.facts.before_answer = receipt
+    await touch.dispatch()
+    assert touch.facts.before_answer is None
+    assert await touch.counts(campaign) == {(said, "", ""): 1}
+    assert len(touch.provider.pushed) == 1
+    assert len((await touch.explain(campaign, 1)).decisions) == 1
+    async with touch.database.session() as session:
+        assert (await session.execute(select(tables.send.c.claim_holder))).scalar() == ""
+
+
+async def test_a_provider_that_turns_us_away_does_not_use_a_campaign_up(touch):
+    touch.provider.answer = Delivery(Answer.TURNED_AWAY, "PROVIDER_HTTP_401")
+    campaign = await touch.launched(await touch.template(**push()), members=range(1, 21))
+    in_app = await touch.launched(members=[1])
+    claim, dispatcher = await touch.claimed(), touch.dispatcher(push_concurrency=4)
+    while await dispatcher.turn(claim):
+        pass
+    assert len(touch.provider.pushed) == 4
+    assert await touch.counts(in_app) == {("ACCEPTED", "", ""): 1}
+    for _ in range(MAX_ATTEMPTS * 3):
+        await touch.clock.advance(301)
+        await dispatcher.turn(claim)
+    assert {state for state, _, _ in await touch.counts(campaign)} <= {"DEFERRED", "PLANNED"}
+    touch.provider.answer = Delivery(Answer.ACCEPTED)
+    await touch.clock.advance(301)
+    while await dispatcher.turn(claim):
+        pass
+    assert await touch.counts(campaign) == {("ACCEPTED", "", ""): 20}
+
+
 async def test_an_attempt_is_committed_before_the_provider_is_called(touch):
     seen = []
 
@@ -299,9 +445,8 @@ async def test_attempts_of_a_lost_dispatcher_are_parked_or_repeated(touch):
     campaigns = [await touch.launched(template) for template in (marketing, service)]
     lost = await touch.claimed("lost")
     touch.provider.before_answer = die
-    for _ in campaigns:
-        with pytest.raises(RuntimeError):
-            await touch.dispatcher().turn(lost)
+    with pytest.raises(RuntimeError):
+        await touch.dispatcher().turn(lost)
     touch.provider.before_answer = None
     touch.provider.pushed.clear()
     await touch.dispatch()
@@ -315,6 +460,69 @@ async def test_attempts_of_a_lost_dispatcher_are_parked_or_repeated(touch):
     assert {"UNKNOWN", "ACCEPTED"} >= {key[0] for counts in found for key in counts}
     assert found[0] == {("UNKNOWN", "", "DISPATCHER_LOST"): 3}
     assert found[1] == {("ACCEPTED", "", ""): 3}
+
+
+async def states(touch):
+    async with touch.database.session() as session:
+        return Counter((await session.execute(select(tables.send.c.state))).scalars())
+
+
+async def test_no_more_is_begun_than_the_provider_is_called_with(touch):
+    seen, under_way, most = [], 0, 0
+
+    async def look(message):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        seen.append((await states(touch))[pb.SEND_STATE_ATTEMPTING])
+        await asyncio.sleep(0.001 * (len(seen) % 5))
+        under_way -= 1
+
+    touch.provider.before_answer = look
+    campaign = await touch.launched(await touch.template(**push()), members=range(1, 41))
+    await touch.dispatch(push_concurrency=4)
+    assert await touch.counts(campaign) == {("ACCEPTED", "", ""): 40}
+    assert (max(seen), most) == (4, 4)
+
+
+async def test_a_dispatcher_that_dies_leaves_what_was_under_way_in_doubt_and_no_more(touch):
+    campaign = await touch.launched(await touch.template(**push()), members=range(1, 41))
+    called = asyncio.Event()
+
+    async def never(message):
+        if len(touch.provider.pushed) == 4:
+            called.set()
+        await asyncio.Event().wait()
+
+    touch.provider.before_answer = never
+    lost = await touch.claimed("lost")
+    dying = asyncio.create_task(touch.dispatcher(push_concurrency=4).turn(lost))
+    await called.wait()
+    assert await states(touch) == {pb.SEND_STATE_ATTEMPTING: 4, pb.SEND_STATE_PLANNED: 36}
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    from siyu_kit.sql.tables import lease
+
+    async with touch.database.transaction() as session:
+        await session.execute(update(lease).where(lease.c.name == lost.holder).values(expires_ms=0))
+    touch.provider.before_answer = None
+    await touch.dispatch()
+    assert await touch.counts(campaign) == {
+        ("UNKNOWN", "", "DISPATCHER_LOST"): 4,
+        ("ACCEPTED", "", ""): 36,
+    }
+    assert len(touch.provider.pushed) == len({one.send_key for one in touch.provider.pushed}) == 40
+
+
+async def test_answers_are_kept_when_no_more_can_be_begun(touch):
+    campaign = await touch.launched(await touch.template(**push()), members=range(1, 13))
+
+    async def peers_go_away(message):
+        touch.facts.error = DependencyDown("DEPENDENCY_DOWN", "away")
+
+    touch.provider.before_answer = peers_go_away
+    await touch.dispatch(push_concurrency=4)
+    assert await touch.counts(campaign) == {("ACCEPTED", "", ""): 4, ("PLANNED", "", ""): 8}
 
 
 async def test_a_dispatcher_whose_sends_were_taken_away_settles_nothing(touch):
@@ -351,6 +559,84 @@ async def test_facts_that_cannot_be_had_leave_the_sends_for_later(touch):
             break
     running.cancel()
     assert await touch.counts(campaign) == {("ACCEPTED", "", ""): 3}
+
+
+def facts_fail(touch, error, about):
+    """Questions about these persons fail."""
+    good = touch.facts.facts
+
+    async def facts(question):
+        if about(question.person_nos):
+            touch.facts.asked.append(question)
+            raise error
+        return await good(question)
+
+    touch.facts.facts = facts
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TooBusy("PROJECT_BUSY", "full", retry_after_s=1.0),
+        InternalError("INTERNAL", "internal error"),
+        DependencyDown("DEPENDENCY_DOWN", "away"),
+        TypeError("an answer that nobody foresaw"),
+    ],
+)
+async def test_a_campaign_that_fails_rests_and_the_others_go_on(touch, error):
+    first = await touch.launched(members=[1])
+    second = await touch.launched(members=[2])
+    facts_fail(touch, error, lambda numbers: 1 in numbers)
+    claim, dispatcher = await touch.claimed(), touch.dispatcher()
+    for _ in range(20):
+        with suppress(TypeError):
+            await dispatcher.turn(claim)
+    assert await touch.counts(second) == {("ACCEPTED", "", ""): 1}
+    assert await touch.counts(first) == {("PLANNED", "", ""): 1}
+    assert len([one for one in touch.facts.asked if 1 in one.person_nos]) == 1
+    del touch.facts.facts
+    await touch.clock.advance(2.0)
+    while await dispatcher.turn(claim):
+        pass
+    assert await touch.counts(first) == {("ACCEPTED", "", ""): 1}
+
+
+async def test_a_campaign_whose_facts_cannot_be_had_expires(touch):
+    campaign = await touch.launched(expire_after_ms=HOUR_MS)
+    facts_fail(touch, InternalError("INTERNAL", "internal error"), bool)
+    claim, dispatcher = await touch.claimed(), touch.dispatcher()
+    assert not await dispatcher.turn(claim)
+    await touch.clock.advance(HOUR_MS / 1000)
+    while await dispatcher.turn(claim):
+        pass
+    assert await touch.counts(campaign) == {("EXPIRED", "", "EXPIRED"): 3}
+    assert (await touch.get(campaign)).campaign.state == pb.CAMPAIGN_STATE_COMPLETED
+
+
+async def test_an_answer_that_is_too_long_is_asked_for_in_parts(touch):
+    too_long = QuotaExceeded("RESOURCE_EXHAUSTED", "Received message larger than max")
+    facts_fail(touch, too_long, lambda numbers: len(numbers) > 30)
+    campaign = await touch.launched(members=range(1, 201))
+    await touch.dispatch(batch=100)
+    assert await touch.counts(campaign) == {("ACCEPTED", "", ""): 200}
+    sizes = [len(question.person_nos) for question in touch.facts.asked]
+    assert sizes[:5] == [100, 50, 25, 25, 50]
+    assert sizes[7:] == [25] * 4  # the second batch knows
+
+
+async def test_a_damaged_profile_holds_up_its_person_alone(touch):
+    damaged = DataLoss("DOCUMENT_DAMAGED", "a stored profile cannot be read")
+    facts_fail(touch, damaged, lambda numbers: 77 in numbers)
+    campaign = await touch.launched(members=range(1, 101), expire_after_ms=HOUR_MS)
+    await touch.dispatch()
+    assert await touch.counts(campaign) == {
+        ("ACCEPTED", "", ""): 99,
+        ("DEFERRED", "", "FACTS_UNAVAILABLE"): 1,
+    }
+    touch.clock.set_ms(touch.clock.now_ms() + HOUR_MS // 2)
+    del touch.facts.facts
+    await touch.dispatch()
+    assert await touch.counts(campaign) == {("ACCEPTED", "", ""): 100}
 
 
 async def test_a_pause_during_a_dispatch_takes_effect_before_the_decision(touch):

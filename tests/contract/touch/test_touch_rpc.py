@@ -105,9 +105,12 @@ async def test_campaigns_are_created_once_and_changed_while_drafts(touch):
     [
         ({"name": " x"}, "campaign.name"),
         ({"segment_id": ""}, "campaign.segment_id"),
+        ({"segment_id": "s" * 101}, "campaign.segment_id"),
+        ({"segment_id": "s\0"}, "campaign.segment_id"),
         ({"template_ids": []}, "campaign.template_ids"),
         ({"holdout_basis_points": 5_001}, "campaign.holdout_basis_points"),
         ({"zone": "Mars/Base"}, "campaign.zone"),
+        ({"zone": "right/Asia/Shanghai"}, "campaign.zone"),
         ({"expire_after_ms": 31 * DAY_MS}, "campaign.expire_after_ms"),
         ({"quiet_hours": pb.QuietHours(from_minute=1_440)}, "campaign.quiet_hours"),
         ({"quiet_hours": pb.QuietHours(from_minute=5, to_minute=5)}, "campaign.quiet_hours"),
@@ -260,6 +263,25 @@ async def test_messages_lie_encrypted(touch):
     assert b"\\u5ba2" not in stored
 
 
+async def test_a_receipt_with_a_nul_spoils_itself_alone(touch):
+    campaign = await touch.launched(members=[1])
+    (send,) = await touch.sends(campaign)
+    await touch.dispatch()
+    good, bad_reason, bad_key = (
+        pb.Receipt(send_key=key, state=state, event_time_ms=touch.clock.now_ms(), reason=reason)
+        for key, state, reason in (
+            (send.send_key, pb.SEND_STATE_DELIVERED, ""),
+            (send.send_key, pb.SEND_STATE_FAILED, "a\0b"),
+            ("a\0b", pb.SEND_STATE_DELIVERED, ""),
+        )
+    )
+    request = pb.RecordReceiptsRequest(project_id="p", receipts=[bad_key, bad_reason, good])
+    response = await call(touch.stub.RecordReceipts, request)
+    assert [result.status.code for result in response.results] == [5, 3, 0]
+    (send,) = await touch.sends(campaign)
+    assert send.state == pb.SEND_STATE_DELIVERED
+
+
 async def test_receipts_move_a_send_forwards_alone(touch):
     campaign = await touch.launched(members=[1])
     (send,) = await touch.sends(campaign)
@@ -279,19 +301,15 @@ async def test_receipts_move_a_send_forwards_alone(touch):
     await touch.receipts((key, "CLICKED"), (key, "DELIVERED"))
     assert await state() == "CLICKED"
     assert await touch.receipts((key, "ACCEPTED")) == [3]
-    relayed = await told(touch)
-    assert sorted(relayed) == ["touch_clicked", "touch_delivered", "touch_read", "touch_sent"]
-
-
-async def told(touch):
-    import asyncio
-
-    relay = asyncio.create_task(touch.relay.run())
-    await asyncio.sleep(1)
-    relay.cancel()
-    ids = [one.event.message_id for one in touch.sink.taken]
+    relayed = await touch.told()
+    ids = [one.event.message_id for one in relayed]
     assert len(ids) == len(set(ids))
-    return [one.event.name for one in touch.sink.taken]
+    assert sorted(one.event.name for one in relayed) == [
+        "touch_clicked",
+        "touch_delivered",
+        "touch_read",
+        "touch_sent",
+    ]
 
 
 async def test_a_receipt_settles_what_nobody_knew(touch):
@@ -306,6 +324,30 @@ async def test_a_receipt_settles_what_nobody_knew(touch):
         pb.SEND_STATE_DELIVERED,
         pb.SEND_STATE_FAILED,
     ]
+
+
+async def test_a_receipt_that_nobody_could_be_told_of_is_refused(touch):
+    campaign = await touch.launched(members=[1, 2])
+    await touch.dispatch()
+    first, second = await touch.sends(campaign)
+    week_ms = 7 * 24 * 3_600_000
+    times = [
+        (first, 1),
+        (first, touch.clock.now_ms() - week_ms - 1),
+        (second, touch.clock.now_ms() - week_ms),
+    ]
+    receipts = [
+        pb.Receipt(send_key=send.send_key, state=pb.SEND_STATE_READ, event_time_ms=at_ms)
+        for send, at_ms in times
+    ]
+    response = await call(
+        touch.stub.RecordReceipts, pb.RecordReceiptsRequest(project_id="p", receipts=receipts)
+    )
+    assert [result.status.code for result in response.results] == [3, 3, 0]
+    states = [send.state for send in await touch.sends(campaign)]
+    assert states == [pb.SEND_STATE_ACCEPTED, pb.SEND_STATE_READ]
+    read = [one.event for one in await touch.told() if one.event.name == "touch_read"]
+    assert [event.send_key for event in read] == [second.send_key]
 
 
 async def test_a_receipt_may_be_faster_than_the_provider(touch):

@@ -1,5 +1,7 @@
 """Security is declared in the contract: nothing is reachable or readable without a rule."""
 
+import keyword
+
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -64,6 +66,18 @@ def test_every_method_has_messages_of_its_own():
         != (f"{method.name}Request", f"{method.name}Response")
     ]
     assert shared == []
+
+
+def test_callers_in_python_can_name_every_field():
+    """The options' own ``class`` aside: it is written in contracts alone."""
+    unspeakable = [
+        field.full_name
+        for message in contracts.messages()
+        if message.full_name != "siyu.type.v1.Data"
+        for field in message.fields
+        if keyword.iskeyword(field.name)
+    ]
+    assert unspeakable == []
 
 
 def _data_class(field: FieldDescriptor) -> int:

@@ -5,7 +5,10 @@ import re
 import grpc
 import pytest
 
+from siyu_kit import errors
+from siyu_kit.rpc.status import code_of, grpc_code
 from support import contracts
+from support.raised_reasons import raised
 from support.tree import ROOT
 
 REASONS = [
@@ -14,6 +17,8 @@ REASONS = [
     for value in reasons.values
     if value.number
 ]
+PASSED_ON = {"part_letters.py", "dispatch.py"}
+"""Files that pass on the reason of another error: a dead letter's, a push provider's."""
 ROW = re.compile(r"^\| `(?P<reason>\w+)` \| (?P<code>[^|]*) \| (?P<text>.*) \|$", re.MULTILINE)
 
 
@@ -39,3 +44,21 @@ def test_every_reason_states_its_code_and_when(rows):
         if row["code"].partition(" ")[0] not in codes or not row["text"]
     ]
     assert silent == []
+
+
+def test_every_reason_that_the_code_gives_is_in_the_catalogue(rows):
+    made = raised()
+    assert len(made) > 200
+    silent = [one.place for one in made if one.reason is None]
+    assert {place.rpartition("/")[2].partition(":")[0] for place in silent} == PASSED_ON
+    assert {one.reason: one.place for one in made if one.reason not in {*rows, None}} == {}
+
+
+def test_a_reason_leaves_with_the_code_that_the_catalogue_says(rows):
+    other = {}
+    for one in raised():
+        if one.reason in rows:
+            code = grpc_code(code_of(getattr(errors, one.error)("X", "x"))).name
+            if code != rows[one.reason]["code"].partition(" ")[0]:
+                other[one.reason] = (code, one.place)
+    assert other == {}

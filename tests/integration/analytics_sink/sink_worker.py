@@ -65,8 +65,8 @@ async def main(folder: Path, redis_url: str, expected: int, moment: str) -> None
         await engine.command(statement)
     arm(engine, moment)
     stream = RedisStreamStore(redis_url)
-    workers = await readers(stream, database, engine, FixedNumbers(), SystemClock(), partitions=2)
-    running = asyncio.create_task(workers["sink"]())  # type: ignore[arg-type]
+    reading = await readers(stream, database, engine, FixedNumbers(), SystemClock(), partitions=2)
+    running = asyncio.create_task(reading.readers["sink"].run())
     progress = SqlProgress(database)
     while not running.done():
         counts = await progress.counts("p")

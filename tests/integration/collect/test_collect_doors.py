@@ -205,6 +205,21 @@ def test_refused_records_are_listed_and_the_others_taken(collect, stored):
     assert len(stored()) == 1
 
 
+def test_a_record_nested_beyond_reason_is_refused_alone(collect, stored):
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    message = {"type": "track", "userId": "C1", "event": "x", "messageId": "good"}
+    odd = b'{"type":"track","userId":"C1","event":"x","properties":' + deep + b"}"
+    batch = b'{"batch":[' + orjson.dumps(message) + b"," + odd + b"]}"
+    status, answer, _ = post(f"{collect.url}/v1/batch", batch, Authorization=basic())
+    assert (status, answer["accepted"]) == (200, 1)
+    assert [(row["index"], row["code"]) for row in answer["refused"]] == [(1, "RECORD_INVALID")]
+    assert "good" in stored()
+    records = b"[" + orjson.dumps(record(properties=5)).replace(b"5}", deep + b"}") + b"]"
+    data = urllib.parse.urlencode({"data_list": base64.b64encode(records)}).encode()
+    status, answer, _ = post(sa(collect), data)
+    assert (status, [row["code"] for row in answer["refused"]]) == (200, ["RECORD_INVALID"])
+
+
 def test_marked_history_may_be_old(collect, stored):
     old = now_ms() - 90 * 86_400_000
     records = [record(time=old), record(time=old, time_free=True), record()]
@@ -212,6 +227,13 @@ def test_marked_history_may_be_old(collect, stored):
     assert (status, answer["accepted"]) == (200, 2)
     assert [row["index"] for row in answer["refused"]] == [0]
     assert old in {event.event_time_ms for event in stored().values()}
+
+
+def test_no_records_are_answered_as_durable_as_any(collect, stored):
+    _, some, _ = post(sa(collect), form([record()]))
+    status, none, _ = post(sa(collect), form([]))
+    assert (status, none["accepted"], none["durability"]) == (200, 0, some["durability"])
+    assert none["durability"]
 
 
 def test_the_image(collect, stored):
@@ -278,6 +300,22 @@ def test_bombs_and_large_bodies(collect, stored):
     assert psutil.Process(collect.process.pid).memory_info().rss < before + 150_000_000
     assert post(sa(collect), form([record()]))[0] == 200
     assert len(stored()) == 1
+
+
+def test_a_small_body_of_very_many_values_is_refused_at_both_doors(collect, stored):
+    before = psutil.Process(collect.process.pid).memory_info().rss
+    values = b"[]," * 5_500_000
+    packed = gzip.compress(b'{"batch": [], "x": [%s0]}' % values)
+    headers = {"Content-Encoding": "gzip"}
+    status, answer, _ = post(f"{collect.url}/v1/batch", packed, **headers)
+    assert (status, answer["code"]) == (401, "TOKEN_INVALID")
+    status, answer, _ = post(f"{collect.url}/v1/batch", packed, Authorization=basic(), **headers)
+    assert (status, answer["code"]) == (413, "BODY_TOO_LARGE")
+    data = {"data_list": base64.b64encode(gzip.compress(b"[%s0]" % values)), "gzip": 1}
+    status, answer, _ = post(sa(collect), urllib.parse.urlencode(data).encode())
+    assert (status, answer["code"]) == (413, "BODY_TOO_LARGE")
+    assert psutil.Process(collect.process.pid).memory_info().rss < before + 100_000_000
+    assert stored() == {}
 
 
 @pytest.mark.parametrize(
@@ -433,3 +471,13 @@ async def test_a_log_that_nobody_reads_closes_the_door(tmp_path):
     finally:
         collect.stop()
         server.stop()
+
+
+def test_a_door_with_another_number_of_partitions_does_not_start(redis_url, tmp_path):
+    with redis.Redis.from_url(redis_url) as client:
+        client.set("siyu.partitions", 4)
+    with pytest.raises(RuntimeError) as failed:
+        CollectProcess(redis_url, tmp_path, SIYU_PARTITIONS="2")
+    told = str(failed.value)
+    assert "SIYU_PARTITIONS: is 2 here, but the events lie in 4 partitions" in told
+    assert "Traceback" not in told

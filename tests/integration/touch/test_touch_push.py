@@ -11,8 +11,8 @@ import pytest
 from siyu_kit.clock import SystemClock
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.lease import Leases
-from siyu_kit.sql.migrate import upgrade
 from siyu_kit.sql.outbox import Outbox
+from siyu_kit.testing.migrated import migrated
 from siyu_touch.app.dispatch import Dispatcher, Pace
 from siyu_touch.app.launch_campaign import launch_campaign
 from siyu_touch.app.manage_campaigns import create_campaign
@@ -103,7 +103,7 @@ def by_key(key, number):
 async def test_every_message_is_accounted_for_through_a_providers_faults(
     database_url, message_class
 ):
-    await upgrade(database_url, MIGRATIONS)
+    await migrated(database_url, MIGRATIONS)
     database = Database(database_url)
     store = SqlTouchStore(database, Outbox(), inbox_cipher(b"k" * 32))
     receiver = PushReceiver(by_key)
@@ -136,7 +136,7 @@ async def test_every_message_is_accounted_for_through_a_providers_faults(
 
 
 async def test_a_dispatcher_killed_over_and_over_sends_no_message_twice(database_url):
-    await upgrade(database_url, MIGRATIONS)
+    await migrated(database_url, MIGRATIONS)
     database = Database(database_url)
     store = SqlTouchStore(database, Outbox(), inbox_cipher(b"k" * 32))
     receiver = PushReceiver()
@@ -164,10 +164,40 @@ async def test_a_dispatcher_killed_over_and_over_sends_no_message_twice(database
     states = reconciled(summary)
     assert set(states) <= {SendState.ACCEPTED, SendState.UNKNOWN}
     assert max(receiver.taken.values()) == 1
-    # A kill leaves at most one batch in doubt, and doubt is never resolved by sending again.
-    assert states[SendState.UNKNOWN] <= 4 * 20
+    # A kill leaves at most what was under way in doubt; doubt is never resolved by sending again.
+    assert states[SendState.UNKNOWN] <= 4 * touch_dispatcher.CONCURRENCY
     assert states[SendState.ACCEPTED] <= len(receiver.taken) <= sum(states.values())
     assert not (await verify_decisions(store, "p")).broken_sequence
+    await receiver.stop()
+    await database.aclose()
+
+
+async def test_a_death_between_begin_and_call_leaves_what_was_begun_in_doubt(database_url):
+    await migrated(database_url, MIGRATIONS)
+    database = Database(database_url)
+    store = SqlTouchStore(database, Outbox(), inbox_cipher(b"k" * 32))
+    receiver = PushReceiver()
+    await receiver.start()
+    campaign = await launched(store, MessageClass.MARKETING, range(1, 201))
+    script = Path(touch_dispatcher.__file__)
+
+    async def start(**more):
+        return await asyncio.create_subprocess_exec(
+            sys.executable, str(script), database_url, receiver.url, env=os.environ | more
+        )
+
+    dying = await start(SIYU_FAILPOINTS="touch.attempt_committed=kill")
+    async with asyncio.timeout(30):
+        assert await dying.wait() == -signal.SIGKILL
+    assert not receiver.taken
+    last = await start()
+    summary = await completed(store, campaign)
+    last.terminate()
+    await last.wait()
+    states = reconciled(summary)
+    assert states[SendState.UNKNOWN] == touch_dispatcher.CONCURRENCY
+    assert states[SendState.ACCEPTED] == len(receiver.taken)
+    assert set(states) == {SendState.ACCEPTED, SendState.UNKNOWN}
     await receiver.stop()
     await database.aclose()
 
@@ -178,7 +208,11 @@ async def test_a_dispatcher_killed_over_and_over_sends_no_message_twice(database
         ("200", Answer.ACCEPTED),
         ("202", Answer.ACCEPTED),
         ("400", Answer.REJECTED),
-        ("302", Answer.REJECTED),
+        ("410", Answer.REJECTED),
+        ("302", Answer.TURNED_AWAY),
+        ("401", Answer.TURNED_AWAY),
+        ("403", Answer.TURNED_AWAY),
+        ("404", Answer.TURNED_AWAY),
         ("408", Answer.AMBIGUOUS),
         ("429", Answer.PUT_OFF),
         ("503", Answer.PUT_OFF),
@@ -209,4 +243,11 @@ async def test_nobody_listening_means_not_sent():
     provider = HttpPushProvider(url, timeout_s=1.0, connections=1)
     delivery = await provider.push(PushMessage("k", "d", "t", "b"))
     assert delivery.answer is Answer.PUT_OFF
+    await provider.aclose()
+
+
+async def test_what_is_no_address_of_a_provider_sends_nothing():
+    provider = HttpPushProvider("htp://127.0.0.1/push", timeout_s=1.0, connections=1)
+    delivery = await provider.push(PushMessage("k", "d", "t", "b"))
+    assert (delivery.answer, delivery.reason) == (Answer.TURNED_AWAY, "PROVIDER_URL_INVALID")
     await provider.aclose()

@@ -1,7 +1,11 @@
+import tracemalloc
+from collections import Counter
+
 import orjson
 import pytest
 
 from siyu.event.v1.event_pb2 import Event, EventBatch
+from siyu_collect.app import import_lines
 from siyu_collect.app.backpressure import Backpressure
 from siyu_collect.app.event_message import event_of
 from siyu_collect.app.import_lines import ImportLines
@@ -31,13 +35,17 @@ LINE = {
 
 
 class Log:
+    durability = "durable"
+
     def __init__(self, failures=()):
         self.failures = list(failures)
         self.events = []
+        self.refused = Counter()
 
-    async def append(self, batches, trace):
+    async def append(self, project_id, batches, refused, trace):
         if self.failures and (error := self.failures.pop(0)):
             raise error
+        self.refused.update(refused)
         for batch in batches:
             self.events += EventBatch.FromString(batch.payload).events
 
@@ -103,12 +111,40 @@ def test_a_line_with_everything():
         ({"properties": {"a": [1]}}, "VALUE_INVALID", "properties[a]"),
         ({"properties": {"a": {"$time": 2**60}}}, "VALUE_INVALID", "properties[a]"),
         ({"context": {"lib": 5}}, "RECORD_INVALID", "context.lib"),
+        *(
+            ({name: odd}, "RECORD_INVALID", name)
+            for name, odds in {
+                "properties": ([], 0, "", False),
+                "context": ([], 0, "", False),
+                "authenticated": ("false", "no", "true", "", 0, 1, [0], {}),
+            }.items()
+            for odd in odds
+        ),
     ],
 )
 def test_refusals_name_the_field(change, reason, field):
     with pytest.raises(InvalidInput) as caught:
         fields_of(LINE | change)
     assert (caught.value.reason, caught.value.field) == (reason, field)
+
+
+@pytest.mark.parametrize("odd", ["false", "no", 1, 0, [0], [], ""])
+@pytest.mark.parametrize("name", ["properties", "context", "authenticated"])
+async def test_a_line_that_is_plain_but_for_one_type_is_refused(name, odd):
+    plain = {name: value for name, value in LINE.items() if name not in {"properties", "context"}}
+    log = Log()
+    run, _ = use_case(log)
+    total = await run("demo", chunks_of(orjson.dumps(plain | {name: odd}), 10_000))
+    assert ([item.error.field for item in total.refused], log.events) == ([name], [])
+
+
+@pytest.mark.parametrize(("given", "stored"), [(True, 3), (False, 5), (None, 5)])
+async def test_only_true_claims_authentication(given, stored):
+    left_out = {"properties": None, "context": None, "authenticated": given}
+    log = Log()
+    run, _ = use_case(log)
+    await run("demo", chunks_of(orjson.dumps(LINE | left_out), 10_000))
+    assert [event.evidence_class for event in log.events] == [stored]
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 10_000])
@@ -133,6 +169,22 @@ async def test_refused_lines_are_named_by_their_number():
     assert tally.counts["import", "RECORD_INVALID"] == 2
 
 
+async def test_a_line_nested_beyond_reason_is_refused_alone():
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    lines = [
+        orjson.dumps(LINE | {"properties": {"x": 0}}).replace(b'{"x":0}', b'{"x":' + deep + b"}"),
+        orjson.dumps(LINE),
+        b'{"a":' * 2000 + b"1" + b"}" * 2000,
+    ]
+    run, _ = use_case(Log())
+    total = await run("demo", chunks_of(b"\n".join(lines), 10_000))
+    assert [(item.index, item.error.reason) for item in total.refused] == [
+        (0, "VALUE_INVALID"),
+        (2, "RECORD_INVALID"),
+    ]
+    assert total.accepted == 1
+
+
 async def test_only_the_first_refusals_are_listed_but_all_are_counted():
     run, _ = use_case(Log())
     total = await run("demo", chunks_of(b"x\n" * 3000, 65536))
@@ -140,11 +192,42 @@ async def test_only_the_first_refusals_are_listed_but_all_are_counted():
     assert total.refused[-1].index < 3000
 
 
-async def test_an_endless_line_is_refused():
+@pytest.mark.parametrize("filling", ["x", " "])
+@pytest.mark.parametrize("size", [1 << 20, 3 << 20, 5 << 19])
+async def test_a_line_that_is_too_long_is_refused_alone(size, filling):
+    first, last = (orjson.dumps(LINE | {"message_id": name}) for name in ("first", "last"))
+    long = (filling * size).encode() + b"}"
+    log = Log()
+    run, _ = use_case(log)
+    total = await run("demo", chunks_of(b"\n".join([first, long, last]), 1 << 20))
+    assert [(item.index, item.error.reason) for item in total.refused] == [(1, "LINE_TOO_LONG")]
+    assert (total.accepted, total.refused_count) == (2, 1)
+    assert [event.message_id for event in log.events] == ["first", "last"]
+
+
+async def test_an_endless_line_is_refused_and_not_held():
+    held = 0
+
+    async def endless():
+        nonlocal held
+        tracemalloc.start()
+        for _ in range(64):
+            yield b"x" * (1 << 20)
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
     run, _ = use_case(Log())
-    with pytest.raises(InvalidInput) as caught:
-        await run("demo", chunks_of(b"x" * (3 << 20), 1 << 19))
-    assert caught.value.reason == "LINE_TOO_LONG"
+    total = await run("demo", endless())
+    assert [item.error.reason for item in total.refused] == ["LINE_TOO_LONG"]
+    assert held < 10 << 20
+
+
+async def test_a_line_as_long_as_may_be_is_taken():
+    room = import_lines.MAX_LINE_BYTES - len(orjson.dumps(LINE | {"properties": None}))
+    line = orjson.dumps(LINE | {"properties": None})[:-1] + b" " * room + b"}"
+    run, _ = use_case(Log())
+    total = await run("demo", chunks_of(line + b"\n" + line, 1 << 20))
+    assert (total.accepted, total.refused_count) == (2, 0)
 
 
 async def test_a_busy_door_is_waited_for():

@@ -5,6 +5,7 @@ from siyu_collect.http.body import record_digest
 from siyu_kit.errors import InvalidInput
 
 NOW = 1_790_000_000_000
+HOUR_MS = 3_600_000
 USER = {"userId": "C0001", "anonymousId": "an-1", "messageId": "m-1"}
 
 
@@ -94,6 +95,27 @@ def test_a_message_without_a_time_happened_when_it_came():
     assert fields["event_time_ms"] == NOW
 
 
+def test_a_message_with_an_id_and_no_time_is_the_same_whenever_it_is_sent_again():
+    message = {**USER, "type": "track", "event": "x"}
+    last_of_hour = NOW // HOUR_MS * HOUR_MS + HOUR_MS - 1
+    first, again = (
+        segment.fields_of(message, "", None, received, record_digest)
+        for received in (last_of_hour, last_of_hour + 1500)
+    )
+    assert (again["message_id"], again["client_time_ms"]) == ("m-1", first["client_time_ms"])
+    assert again["event_time_ms"] == last_of_hour + 1500
+    others = {read({**message, "messageId": f"m-{i}"})["client_time_ms"] for i in range(2000)}
+    assert len(others) > 1500
+    assert all(0 < time < NOW // 2 and time % HOUR_MS == 0 for time in others)
+
+
+def test_content_alone_is_the_same_message_within_its_hour_only():
+    message = {"type": "track", "event": "x", "userId": "C1"}
+    assert read(message)["client_time_ms"] == NOW
+    sent = read({**message, "sentAt": "2026-09-21T04:00:01Z"})
+    assert sent["message_id"] == read(message)["message_id"]
+
+
 def test_a_message_without_an_id_is_known_by_its_content():
     message = {"type": "track", "event": "x", "userId": "C1"}
     assert read(message)["message_id"] == read(dict(reversed(message.items())))["message_id"]
@@ -111,6 +133,7 @@ def test_a_message_without_an_id_is_known_by_its_content():
         ({**USER, "type": "track", "event": "x", "properties": {"a": [{}]}}, "VALUE_INVALID", "properties[a]"),  # noqa: E501
         ({**USER, "type": "track", "context": {"externalIds": [{"id": "1", "type": "x"}]}}, "IDENTITY_KEY_UNKNOWN", "context.externalIds[0].type"),  # noqa: E501
         ({**USER, "type": "track", "context": {"externalIds": "x"}}, "RECORD_INVALID", "context.externalIds"),  # noqa: E501
+        ({**USER, "type": "track", "context": {"externalIds": ""}}, "RECORD_INVALID", "context.externalIds"),  # noqa: E501
         ({**USER, "type": "track", "context": 5}, "RECORD_INVALID", "context"),
         ({"userId": {"a": 1}, "type": "track"}, "RECORD_INVALID", "userId"),
     ],

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,9 @@ identifiers = st.tuples(
     st.one_of(st.sampled_from(sorted(RANKS)), st.sampled_from(["", "passport"])),
     st.one_of(plain_values, odd_values),
 )
-good_keys = st.sampled_from(["channel", "amount", "page.url", "$lib_version", "_x", "k" * 100])
+good_keys = st.sampled_from(
+    ["channel", "amount", "page.url", "$lib_version", "_x", "k" * 100, "rating.stars"]
+)
 bad_keys = st.sampled_from(["", "1a", "钱", "a b", "k" * 101])
 keys = st.one_of(good_keys, good_keys, good_keys, bad_keys)
 texts = st.one_of(
@@ -152,6 +155,17 @@ def test_a_number_is_kept_with_four_decimals():
     check([plain(0), event, plain(2)])
 
 
+@settings(max_examples=40)
+@given(st.sets(st.text("abcdefgh", min_size=1, max_size=6), min_size=3, max_size=40))
+def test_every_number_is_looked_at_while_others_are_shortened(names):
+    first, *others = sorted(names)
+    event = plain(1)
+    event.number_properties.update(dict.fromkeys(others, 1 / 7))
+    check([event])
+    event.number_properties[first] = float("nan")
+    check([event])
+
+
 def test_a_junk_identifier_is_dropped_while_another_remains():
     event = plain(1)
     event.ids[1].value = "00000000"
@@ -192,3 +206,27 @@ def test_the_bucket_is_the_one_of_the_kit():
 def test_the_maps_of_the_oracle_are_all_of_the_contract():
     fields = {name for name in Event.DESCRIPTOR.fields_by_name if name.endswith("_properties")}
     assert fields == {f"{name}_properties" for name in MAPS}
+
+
+@pytest.mark.parametrize("name", ["client_time_ms", "sent_time_ms"])
+@pytest.mark.parametrize("absurd", [-(2**63), 2**63 - 1, 10_413_792_000_000])
+def test_a_clock_that_no_client_has_is_refused(name, absurd):
+    sifted = Sifter(PARTITIONS).sift(
+        [plain(1), plain(2, **{name: absurd}), plain(3, **{name: 1})],
+        Origin("demo", "grpc", NOW),
+    )
+    assert [(r.index, r.error.reason, r.error.field) for r in sifted.refused] == [
+        (1, "VALUE_INVALID", name)
+    ]
+    assert sifted.accepted == 2
+
+
+def test_traits_of_the_platforms_own_are_refused_at_the_door():
+    for key in ("consent.push.marketing", "rating.risk"):
+        for kind, refused in ((1, False), (4, True), (5, True), (8, True)):
+            event = Event(message_id="m", kind=kind, event_time_ms=NOW, name="n" * (kind == 1))
+            event.ids.add(type="customer_no", value="c1")
+            event.string_properties[key] = "x"
+            sifted = Sifter(PARTITIONS).sift([event], Origin("p", "grpc", NOW))
+            found = [(one.error.reason, one.error.field) for one in sifted.refused]
+            assert found == [("KEY_INVALID", f"properties[{key}]")] * refused

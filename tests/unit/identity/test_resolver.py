@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siyu_identity.domain.evidence import NEVER, NOTHING, Edge, Identifier, link, star, unlink
-from siyu_identity.domain.policy import fits
+from siyu_identity.domain.presets import BROKER
 from siyu_kit.identifiers import MAX_PER_PERSON
 from support.identity_cases import IDENTIFIERS, statements
 from support.identity_model import joined, plain_key, reference
@@ -49,7 +49,7 @@ def test_no_person_holds_more_than_the_policy_allows(said):
     persons: dict[Identifier, Counter[str]] = {}
     for name, anchor in reference(said).anchors.items():
         persons.setdefault(anchor, Counter())[name.type] += 1
-    assert all(fits(types) for types in persons.values())
+    assert all(BROKER.too_many(types) is None for types in persons.values())
     assert all(types["customer_no"] <= MAX_PER_PERSON["customer_no"] for types in persons.values())
 
 

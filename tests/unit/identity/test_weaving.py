@@ -8,7 +8,7 @@ from siyu_identity.app.weave import weave
 from siyu_identity.domain import grouping
 from siyu_identity.domain.changes import Why
 from siyu_identity.domain.evidence import NOTHING, Identifier, link, unlink
-from siyu_identity.domain.resolver import COMPONENT_LIMIT
+from siyu_identity.domain.policy import Limit, Refusal
 from support.identity_cases import statements
 from support.identity_memory import MemoryGraph
 from support.identity_model import reference
@@ -51,7 +51,7 @@ def test_the_order_of_arrival_makes_no_difference(said, sizes, rng):
 
 @given(statements(25), SIZES)
 def test_the_short_way_comes_to_what_the_long_way_does(said, sizes):
-    with patch.object(grouping, "_is_whole", lambda _members: False):
+    with patch.object(grouping, "_is_whole", lambda _members, _policy: False):
         long_way = weave_all(said, sizes)
     assert weave_all(said, sizes).state() == long_way.state()
 
@@ -124,10 +124,10 @@ def test_a_component_that_would_be_too_large_is_not_followed():
     said = [(C1, Identifier("anonymous_id", f"a{n}"), link(5, n)) for n in range(6)]
     with (
         patch.object(grouping.group, "__kwdefaults__", None),
-        patch.object(grouping.group, "__defaults__", (frozenset(), 4)),
+        patch.object(grouping.group, "__defaults__", (frozenset(), frozenset(), 4)),
     ):
         graph = weave_all(said)
-    assert list(graph.conflicts.values()) == [COMPONENT_LIMIT] * 3
+    assert list(graph.conflicts.values()) == [Refusal(Limit.COMPONENT)] * 3
     assert sum(anchor == C1 for anchor in graph.state().anchors.values()) == 4
 
 

@@ -20,7 +20,7 @@ from siyu_kit.auth import (
     token_verifier,
     write_key_pair,
 )
-from siyu_kit.auth.keys import key_id, read_public_keys
+from siyu_kit.auth.keys import key_id, read_key_set
 from siyu_kit.auth.masking import masker_of
 from siyu_kit.auth.masks import mask_email, mask_mobile, mask_name, mask_tail
 from siyu_kit.clock import ManualClock
@@ -126,7 +126,7 @@ def test_keys_can_be_changed_without_a_gap(tmp_path, clock):
     both = tmp_path / "both.pem"
     both.write_bytes((first / "issuer.pub.pem").read_bytes() + public.read_bytes())
     config = load(CommonConfig, {"SIYU_AUTH_PUBLIC_KEY_FILE": str(both)})
-    assert len(read_public_keys(both)) == 2
+    assert len(read_key_set(both)) == 2
     for directory in (first, second):
         source = token_source(
             load(CommonConfig, {"SIYU_AUTH_SIGNING_KEY_FILE": str(directory / "issuer.key.pem")}),

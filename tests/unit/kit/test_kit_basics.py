@@ -105,6 +105,41 @@ def test_rules_across_settings_are_checked(environ):
         load(CommonConfig, environ)
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("SIYU_LISTEN", ("nonsense", "127.0.0.1:99999", ":7400", "127.0.0.1:-1", "127.0.0.1:", "")),
+        ("SIYU_DATABASE_URL", ("mysql://u:hush@x", "sqlite:///x", "hush")),
+        ("SIYU_STREAM_URL", ("http://:hush@x", "", "hush")),
+        ("SIYU_MAX_LOOP_LAG_S", ("nan", "inf", "0")),
+        ("SIYU_PROJECT_EVENTS_PER_S", ("nan", "-1", "inf")),
+        ("SIYU_TRACE_RATIO", ("nan",)),
+        ("SIYU_MAX_CONCURRENT_RPCS", ("0", "-1")),
+        ("SIYU_STOP_GRACE_S", ("-1", "nan", "inf")),
+        ("SIYU_DRAIN_DELAY_S", ("-1",)),
+    ],
+)
+def test_a_setting_that_no_service_can_run_with_is_named(name, values):
+    for value in values:
+        with pytest.raises(ConfigError) as caught:
+            load(CommonConfig, {name: value})
+        told = str(caught.value).replace("SIYU_PROJECT_*_PER_S", name)
+        assert name in told or "SIYU_MAX_QUEUE_AGE_S and its like" in told
+        assert "hush" not in told
+
+
+def test_all_settings_that_no_service_can_run_with_are_named_at_once():
+    with pytest.raises(ConfigError) as caught:
+        load(CommonConfig, {"SIYU_LISTEN": "x", "SIYU_STREAM_URL": "x", "SIYU_STOP_GRACE_S": "-1"})
+    for name in ("LISTEN", "STREAM_URL", "STOP_GRACE_S"):
+        assert f"  SIYU_{name}: " in str(caught.value)
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:7400", "[::]:7400", "localhost:0", "unix:/tmp/s"])
+def test_addresses_to_listen_on(listen):
+    assert load(CommonConfig, {"SIYU_LISTEN": listen}).listen == listen
+
+
 def test_page_tokens_belong_to_their_request():
     tokens = PageTokens(b"key")
     first = touch_pb.ListCampaignsRequest(project_id="a", page_size=10)

@@ -104,3 +104,20 @@ def test_placeholders_are_junk(kind, value):
 )
 def test_real_values_are_not(kind, value):
     assert not is_junk(kind, normalise(kind, value))
+
+
+def test_the_longest_value_is_measured_in_normal_form():
+    with pytest.raises(InvalidInput, match="in normal form") as refused:
+        normalise("id_doc", "ßA" * 128)
+    assert refused.value.field == "value"
+    assert len(normalise("id_doc", "ßA" * 85)) == 255
+
+
+@given(st.sampled_from(sorted(RANKS)), st.text(max_size=300) | st.text("ßŉΐA", max_size=300))
+def test_a_normal_form_is_accepted_as_it_is(kind, value):
+    """The services behind the door ask again, and may not find it wrong."""
+    try:
+        normal = normalise(kind, value)
+    except InvalidInput:
+        return
+    assert normalise(kind, normal) == normal

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from siyu_kit.workers import Supervisor, unit_of_work
+from siyu_kit.workers import Supervisor, stopping, unit_of_work
 
 
 async def test_a_worker_that_fails_is_down_and_comes_back(monkeypatch):
@@ -59,6 +59,24 @@ async def test_stopping_waits_for_the_unit_under_way_and_no_longer():
     await asyncio.sleep(0.01)
     await supervisor.stop(5)
     assert log == ["begun", "done"]
+
+
+async def test_a_long_unit_learns_of_the_stop():
+    log = []
+
+    async def worker():
+        async with unit_of_work():
+            while not stopping():
+                log.append(len(log))
+                await asyncio.sleep(0.01)
+            log.append("finished")
+
+    supervisor = Supervisor({"w": worker})
+    supervisor.start()
+    await asyncio.sleep(0.03)
+    assert not stopping()  # nobody supervises a test
+    await supervisor.stop(5)
+    assert log[-1] == "finished"
 
 
 async def test_a_unit_that_takes_too_long_is_cut_off():

@@ -12,8 +12,7 @@ from siyu_kit.stream.codec import decode, encode
 from siyu_kit.stream.dead_letter_limit import DeadLetterCap, DeadLetterLimit, TooManyDeadLetters
 from siyu_kit.stream.memory import MemoryStreamStore
 from siyu_kit.stream.partition import partition_of
-from siyu_kit.stream.port import Durability, Entry, NewEntry, PlacedEntry, is_before, join_id
-from siyu_kit.stream.redis_promise import judge
+from siyu_kit.stream.port import Entry, NewEntry, PlacedEntry, is_before, join_id
 from siyu_kit.stream.sizing import within_budget
 from siyu_kit.stream.trimming import trim_floor
 from siyu_kit.testing.sockets import SocketBlocked
@@ -59,7 +58,7 @@ def test_trimming_spares_what_any_declared_reader_needs(reported) -> None:
     declared = {"identity", "analytics", "profile"}
     if declared <= reported.keys():
         slowest = min(reported[name] for name in declared)
-        assert floor == join_id(slowest, 1)
+        assert floor == join_id(slowest)
     else:
         assert floor is None
 
@@ -84,45 +83,46 @@ def test_a_byte_budget_keeps_a_prefix_of_at_least_one(sizes, budget) -> None:
             assert sum(len(e.payload) for e in entries) <= budget // len(found)
 
 
-@pytest.mark.parametrize(
-    ("settings", "durability"),
-    [
-        ({"appendonly": "yes", "appendfsync": "always"}, Durability.DURABLE),
-        ({"appendonly": "yes", "appendfsync": "everysec"}, Durability.RELAXED),
-        ({"appendonly": "yes", "appendfsync": "no"}, Durability.VOLATILE),
-        ({"appendonly": "no", "appendfsync": "always"}, Durability.VOLATILE),
-        ({}, Durability.VOLATILE),
-        (
-            {"appendonly": "yes", "appendfsync": "always", "maxmemory": "1000",
-             "maxmemory-policy": "allkeys-lru"},
-            Durability.VOLATILE,
-        ),
-        (
-            {"appendonly": "yes", "appendfsync": "always", "maxmemory": "1000",
-             "maxmemory-policy": "noeviction"},
-            Durability.DURABLE,
-        ),
-    ],
-)  # fmt: skip
-def test_a_server_promises_what_its_settings_allow(settings, durability) -> None:
-    promise = judge(settings, 0)
-    assert promise.durability is durability
-    assert bool(promise.reasons) == (durability is not Durability.DURABLE)
-
-
 def test_dead_letters_are_capped_over_a_window() -> None:
     clock = ManualClock()
     limit = DeadLetterLimit(clock, DeadLetterCap(share=0.1, at_least=2, window_s=60))
-    for _ in range(2):
-        limit.admit()
-        limit.buried()
+    limit.admit(2)
+    limit.buried(2)
+    limit.passed(38)
+    limit.admit(2)  # 4 of 40 is a tenth
+    limit.buried(2)
     with pytest.raises(TooManyDeadLetters):
         limit.admit()
-    limit.passed(38)
-    limit.admit()  # 2 of 40 is less than a tenth
     clock._elapsed_s = 61.0
-    limit.admit()
-    limit.buried()
+    with pytest.raises(TooManyDeadLetters, match="5 dead letters among 42 entries"):
+        limit.admit()  # time alone heals nothing
+    limit.resume()
+    limit.admit(2)
+    limit.buried(2)
+    clock._elapsed_s = 122.0
+    limit.admit(2)
+
+
+def test_a_batch_counts_before_its_own_letters_are_refused() -> None:
+    limit = DeadLetterLimit(ManualClock(), DeadLetterCap(share=0.1, at_least=2))
+    limit.admit(10, entries=100)
+    with pytest.raises(TooManyDeadLetters, match="11 dead letters among 100 entries in 600 s: all"):
+        limit.admit(11, entries=100, about="all")
+
+
+def test_the_batch_that_a_person_looked_at_passes_once() -> None:
+    limit = DeadLetterLimit(ManualClock(), DeadLetterCap(share=0.1, at_least=2))
+    for _ in range(2):
+        with pytest.raises(TooManyDeadLetters):
+            limit.admit(50, entries=50)
+    limit.resume()
+    limit.admit(50, entries=50)
+    limit.admit(50, entries=50)  # what was admitted may fail to commit, and ask again
+    limit.buried(50)
+    limit.admit(2)
+    limit.buried(2)
+    with pytest.raises(TooManyDeadLetters):
+        limit.admit(50, entries=50)
 
 
 class SlowStream(MemoryStreamStore):
@@ -214,3 +214,33 @@ async def test_loopback_is_open_to_those_who_ask() -> None:
     server.close()
     with socket.socket() as probe, pytest.raises(SocketBlocked):
         probe.connect(("192.0.2.1", 9))
+
+
+async def test_an_append_whose_caller_left_is_not_sent():
+    stream = MemoryStreamStore()
+    gate = asyncio.Event()
+    append_many = stream.append_many
+
+    async def slow(entries):
+        await gate.wait()
+        return await append_many(entries)
+
+    stream.append_many = slow
+    appender = GroupAppender(stream)
+
+    def one(payload):
+        return asyncio.create_task(
+            appender.append([PlacedEntry("events", 0, NewEntry(payload, 1, 1, None))])
+        )
+
+    first = one(b"first")
+    await asyncio.sleep(0)
+    left, last = one(b"left"), one(b"last")
+    await asyncio.sleep(0)
+    left.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(first, last)
+    assert appender.waiting_bytes == 0
+    entries = (await stream.read({0: "0-0"}, "events"))[0]
+    assert [entry.payload for entry in entries] == [b"first", b"last"]

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from siyu_demo.truth.holdout import holdout_bucket as truth_bucket
+from siyu_kit.crypto.chain import GENESIS
 from siyu_kit.errors import PreconditionFailed
 from siyu_touch.app.board import Board
 from siyu_touch.domain import campaign as campaigns
 from siyu_touch.domain.campaign import Campaign, FrequencyCap
 from siyu_touch.domain.days import QuietHours, day_number, quiet_until, window_start_ms
 from siyu_touch.domain.decision import (
-    GENESIS,
     Decision,
     Outcome,
     Verdict,
@@ -102,6 +102,56 @@ def test_quiet_hours_are_those_of_the_clock_on_the_wall(now, start, end, zone):
         assert quiet_until(until - 1, QuietHours(start, end), zone) == until
 
 
+def ms(*parts):
+    return round(datetime(*parts, tzinfo=UTC).timestamp() * 1000)
+
+
+def test_quiet_hours_end_in_the_hour_that_the_clock_shows_twice():
+    quiet, zone = QuietHours(0, 90), "America/New_York"  # 2:00 becomes 1:00 at 6:00 UTC
+    first, second = ms(2026, 11, 1, 5, 30), ms(2026, 11, 1, 6, 30)
+    assert quiet_until(ms(2026, 11, 1, 5, 15), quiet, zone) == first
+    assert quiet_until(ms(2026, 11, 1, 5, 45), quiet, zone) is None
+    assert quiet_until(ms(2026, 11, 1, 6, 15), quiet, zone) == second
+    assert quiet_until(second, quiet, zone) is None
+
+
+def shows(at, zone):
+    """Minute of the day on the wall."""
+    local = datetime.fromtimestamp(at / 1000, UTC).astimezone(ZoneInfo(zone))
+    return local.hour * 60 + local.minute
+
+
+def left_out(at, minute, zone):
+    """Whether the clock skipped the minute within the day before."""
+    minutes = {shows(at - step * MINUTE_MS, zone) for step in range(1_440)}
+    return minute not in minutes
+
+
+TURNS = [
+    ("America/New_York", ms(2026, 11, 1, 6)),
+    ("America/New_York", ms(2026, 3, 8, 7)),
+    ("America/Havana", ms(2026, 11, 1, 5)),
+    ("Australia/Lord_Howe", ms(2026, 4, 4, 15)),
+    ("Antarctica/Troll", ms(2026, 10, 25, 1)),
+    ("Asia/Shanghai", ms(1991, 9, 14, 15)),
+    ("Pacific/Apia", ms(2011, 12, 30, 10)),
+]
+
+
+@given(
+    st.sampled_from(TURNS),
+    st.integers(-DAY_MS, DAY_MS),
+    st.integers(0, 1_439),
+    st.integers(0, 1_439),
+)
+def test_quiet_hours_end_later_than_now_where_clocks_are_turned(turn, away, start, end):
+    zone, at = turn
+    until = quiet_until(at + away, QuietHours(start, end), zone)
+    if until is not None:
+        assert at + away < until <= at + away + 2 * DAY_MS
+        assert shows(until, zone) == end or left_out(until, end, zone)
+
+
 @given(TIMES, st.integers(1, 30))
 def test_a_window_holds_whole_days_with_today(now, days):
     start = window_start_ms(now, days, "Asia/Shanghai")
@@ -131,7 +181,9 @@ def test_a_settlement_is_an_allowed_way_and_marketing_is_never_repeated_blindly(
     assert settlement.state in TRANSITIONS[SendState.ATTEMPTING]
     if answer is Answer.AMBIGUOUS and message_class is MessageClass.MARKETING:
         assert settlement.state is SendState.UNKNOWN
-    if settlement.state is SendState.DEFERRED:
+    if answer is Answer.TURNED_AWAY:
+        assert (settlement.state, settlement.due_ms) == (SendState.DEFERRED, now + 300_000)
+    elif settlement.state is SendState.DEFERRED:
         assert now + 5 <= settlement.due_ms <= now + 60_000
         assert attempts < MAX_ATTEMPTS
 

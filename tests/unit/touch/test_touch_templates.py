@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siyu_touch.domain import forbidden_words
+from siyu_touch.domain.template import Template
 from siyu_touch.domain.template_language import CannotRender, NotAllowed, parse, render
+from siyu_touch.domain.vocabulary import Channel, MessageClass
 
 ATTACKS = [
     # Memory bombs: the sandbox lets them through, so they must fail at parse.
@@ -131,3 +133,16 @@ def test_any_text_of_the_languages_signs_is_parsed_or_refused(text):
 def test_a_forbidden_word_is_found_with_signs_between(word, between):
     assert forbidden_words.find("前" + between.join(word) + "后") in forbidden_words.WORDS
     assert forbidden_words.find("投资有风险") == ""
+
+
+@given(st.lists(st.text(), min_size=3, max_size=3), st.sampled_from('\x1f\x00\n",|\\'))
+def test_no_sign_between_title_and_body_makes_two_texts_one(parts, sign):
+    first, middle, last = parts
+    moved = template(first + sign + middle, last), template(first, middle + sign + last)
+    assert moved[0].content_digest != moved[1].content_digest
+
+
+def template(title, body):
+    return Template(
+        "p", "t", "n", Channel.IN_APP, MessageClass.MARKETING, title, body, (), "author", 1
+    )

@@ -1,0 +1,131 @@
+"""One cluster for the session: two nodes, the platform's images, volumes on this machine's disk."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.control_plane import ControlPlane
+from cluster.lab import Lab
+from cluster.node import Node
+from cluster.world import NAMESPACE, NODES, Cluster
+from support.tree import ROOT
+
+IMAGES = ("collect", "identity", "analytics", "profile", "segment", "touch", "client")
+KEEPERS = {"postgres", "redis", "analytics"}
+# kubelets set these for the whole machine.
+TUNED = ("vm.overcommit_memory", "kernel.panic", "kernel.panic_on_oops")
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Path:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: namespaces, a container engine")
+    built = subprocess.run(
+        [ROOT / "scripts/cluster-binaries.sh"], check=True, capture_output=True, text=True
+    )
+    return Path(built.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def archives() -> list[Path]:
+    subprocess.run([ROOT / "scripts/images.sh", "--archive"], check=True)
+    subprocess.run([ROOT / "scripts/store-images.sh"], check=True)
+    folder = ROOT / "build/images"
+    return [folder / f"{name}.tar" for name in ("pause", "postgres", "redis", *IMAGES)]
+
+
+@pytest.fixture(scope="session")
+def cluster(binaries: Path, archives: list[Path]) -> Iterator[Cluster]:
+    # A short path: sockets below it have names of at most 108 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="siyu-"))
+    tuned = {name: _sysctl(name) for name in TUNED}
+    lab = Lab("siyu", folder, NODES)
+    control = ControlPlane(lab, binaries)
+    nodes = [Node(name, lab, control, binaries) for name in NODES]
+    running = Cluster(lab, control)
+    try:
+        began = time.monotonic()
+        lab.build()
+        control.start()
+        with ThreadPoolExecutor(len(nodes)) as starting:
+            list(starting.map(lambda node: node.start(_of(node, archives)), nodes))
+        lab.until("the nodes", lambda: _ready_nodes(control) == len(NODES), 120)
+        running.measure("cluster_s", time.monotonic() - began)
+        _make_volumes(control, folder)
+        control.kubectl("create", "namespace", NAMESPACE)
+        yield running
+    finally:
+        print("\n" + json.dumps(running.figures, indent=2))
+        (ROOT / "build").mkdir(exist_ok=True)
+        (ROOT / "build/cluster.json").write_text(json.dumps(running.figures, indent=2))
+        for node in nodes:
+            with contextlib.suppress(Exception):
+                node.stop_pods()
+        lab.stop()
+        _unmount(folder)
+        lab.clear()
+        for name, value in tuned.items():
+            _sysctl(name, value)
+        if not os.environ.get("SIYU_CLUSTER_KEEP"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _of(node: Node, archives: list[Path]) -> list[Path]:
+    """The images that a node needs: what keeps files runs where the volumes are."""
+    return [path for path in archives if node.name == NODES[0] or path.stem not in KEEPERS]
+
+
+def _ready_nodes(control: ControlPlane) -> int:
+    nodes: Any = control.get("nodes")
+    return sum(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for node in nodes["items"]
+        for condition in node["status"]["conditions"]
+    )
+
+
+def _make_volumes(control: ControlPlane, folder: Path) -> None:
+    """Volumes that only the first node has: what lies on them stays when the second is cut off."""
+    for number in range(3):
+        place = folder / "volumes" / str(number)
+        place.mkdir(parents=True)
+        place.chmod(0o777)
+        term = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODES[0]]}
+        volume = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"volume-{number}"},
+            "spec": {
+                "capacity": {"storage": "100Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": str(place)},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [term]}]}},
+            },
+        }
+        file = folder / f"volume-{number}.json"
+        file.write_text(json.dumps(volume))
+        control.kubectl("apply", "-f", str(file))
+
+
+def _unmount(folder: Path) -> None:
+    """What engines and kubelets left mounted below the folder."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in reversed([mount for mount in mounts if mount.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "--lazy", place], check=False)
+
+
+def _sysctl(name: str, value: str = "") -> str:
+    file = Path("/proc/sys") / name.replace(".", "/")
+    if value:
+        file.write_text(value)
+    return file.read_text().strip()

@@ -1,0 +1,109 @@
+"""Calls every service without a pause, by the platform's own client, until SIGTERM; runs in a pod.
+
+Prints one line of JSON: calls and failures of each service, and what the first failures were.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from siyu.analytics.v1 import analytics_service_pb2 as analytics
+from siyu.collect.v1.collect_service_pb2 import IngestRequest
+from siyu.event.v1.event_pb2 import EVENT_KIND_TRACK, Event
+from siyu.identity.v1.identity_service_pb2 import ResolveRequest
+from siyu.profile.v1 import profile_service_pb2 as profile
+from siyu.segment.v1 import segment_service_pb2 as segment
+from siyu.touch.v1 import touch_service_pb2 as touch
+from siyu.type.v1.identifier_pb2 import Identifier
+from siyu_client.client import SiyuClient, call
+from siyu_kit.auth import IssuedTokens, TokenIssuer
+from siyu_kit.auth.keys import read_signing_key
+from siyu_kit.errors import DomainError
+
+PROJECT = "load"
+NAMES = ("collect", "identity", "analytics", "profile", "segment", "touch")
+
+
+def requests(client: SiyuClient):
+    """One call of each service, made anew each time."""
+    who = Identifier(type="customer_no", value="C00012345")
+    consent = profile.Consent(
+        consent_id="load",
+        identifier=who,
+        channel="in_app",
+        purpose="marketing",
+        granted=True,
+        text_version="v1",
+        evidence="form",
+        event_time_ms=time.time_ns() // 1_000_000,
+    )
+
+    def event() -> IngestRequest:
+        now = time.time_ns()
+        one = Event(
+            message_id=f"load-{now}",
+            ids=[who],
+            kind=EVENT_KIND_TRACK,
+            name="load",
+            event_time_ms=now // 1_000_000,
+        )
+        return IngestRequest(project_id=PROJECT, events=[one])
+
+    return {
+        "collect": (client.collect.Ingest, event),
+        "identity": (
+            client.identity.Resolve,
+            lambda: ResolveRequest(project_id=PROJECT, identifier=who),
+        ),
+        "analytics": (
+            client.analytics.GetWatermark,
+            lambda: analytics.GetWatermarkRequest(project_id=PROJECT),
+        ),
+        "profile": (
+            client.profile.RecordConsents,
+            lambda: profile.RecordConsentsRequest(project_id=PROJECT, consents=[consent]),
+        ),
+        "segment": (
+            client.segment.ListSegments,
+            lambda: segment.ListSegmentsRequest(project_id=PROJECT),
+        ),
+        "touch": (
+            client.touch.ListCampaigns,
+            lambda: touch.ListCampaignsRequest(project_id=PROJECT),
+        ),
+    }
+
+
+async def main() -> None:
+    """Two callers for each service."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    key = read_signing_key(Path(os.environ["SIYU_AUTH_SIGNING_KEY_FILE"]))
+    tokens = IssuedTokens(TokenIssuer(key), "user:load", ["admin"])
+    targets = {name: os.environ[f"SIYU_{name.upper()}_TARGET"] for name in NAMES}
+    counts = {name: {"calls": 0, "failed": 0, "errors": []} for name in NAMES}
+    async with SiyuClient(targets, tokens) as client:
+
+        async def caller(name: str) -> None:
+            method, request = requests(client)[name]
+            while not stop.is_set():
+                counts[name]["calls"] += 1
+                try:
+                    await call(method, request(), timeout_s=10)
+                except DomainError as error:
+                    counts[name]["failed"] += 1
+                    counts[name]["errors"] += [f"{time.time():.1f} {error.reason} {error}"][
+                        : 5 - len(counts[name]["errors"])
+                    ]
+                await asyncio.sleep(0.02)
+
+        await asyncio.gather(*(caller(name) for name in NAMES for _ in range(2)))
+    sys.stdout.write(json.dumps(counts) + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
