@@ -20,23 +20,24 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Prints the verdict and returns the exit code."""
     policy = tomllib.loads((ROOT / "policy/licenses.toml").read_text())
-    shipped = _shipped()
-    overrides = {_canonical(name): text for name, text in policy["overrides"].items()}
+    carried = shipped()
+    overrides = {canonical(name): text for name, text in policy["overrides"].items()}
     refused = []
-    packages = _installed()
+    packages = installed()
     for package in packages:
-        name = _canonical(package["Name"])
-        expression = overrides.get(name, package["License"])
-        if not _holds(expression, policy["spellings"], _allowed(name, shipped, policy)):
-            place = "shipped" if name in shipped else "development"
-            refused.append(f"{package['Name']} {package['Version']} ({place}): {expression}")
+        name = canonical(package["Name"])
+        stated = overrides.get(name, package["License"])
+        if not holds(stated, policy["spellings"], allowed(name, carried, policy)):
+            place = "shipped" if name in carried else "development"
+            refused.append(f"{package['Name']} {package['Version']} ({place}): {stated}")
     for line in refused:
         print(f"not allowed: {line}", file=sys.stderr)
-    print(f"{len(packages)} packages, {len(shipped)} shipped, {len(refused)} not allowed.")
+    print(f"{len(packages)} packages, {len(carried)} shipped, {len(refused)} not allowed.")
     return 1 if refused else 0
 
 
-def _installed() -> list[dict[str, str]]:
+def installed() -> list[dict[str, str]]:
+    """Every package of this environment, with the licence its metadata states."""
     tool = Path(sys.executable).with_name("pip-licenses")
     command = [str(tool), "--from=mixed", "--format=json", "--with-system"]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -44,21 +45,30 @@ def _installed() -> list[dict[str, str]]:
     return packages
 
 
-def _shipped() -> set[str]:
-    texts = [path.read_text() for path in ROOT.glob("services/*/requirements.txt")]
+def shipped() -> set[str]:
+    """Names of what images carry."""
+    paths = (*ROOT.glob("services/*/requirements.txt"), ROOT / "libs/client/requirements.txt")
+    texts = [path.read_text() for path in paths]
     return {name for text in texts for name in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)}
 
 
-def _allowed(name: str, shipped: set[str], policy: dict[str, Any]) -> set[str]:
+def allowed(name: str, shipped: set[str], policy: dict[str, Any]) -> set[str]:
+    """The licences that a package may have; less where it is shipped."""
     extra = [policy["unmodified"][name]] if name in policy["unmodified"] else []
     return {*policy["allow"], *extra, *(() if name in shipped else policy["dev_only"])}
 
 
-def _holds(expression: str, spellings: dict[str, str], allowed: set[str]) -> bool:
+def expression(stated: str, spellings: dict[str, str]) -> str:
+    """What metadata states, as SPDX writes it."""
     for spelling in sorted(spellings, key=len, reverse=True):
-        expression = expression.replace(spelling, spellings[spelling])
-    # Classifiers come joined by semicolons: each of them binds.
-    tokens = re.findall(r"[()]|[^\s()]+", expression.replace(";", " AND "))
+        stated = stated.replace(spelling, spellings[spelling])
+    # Classifiers come joined by semicolons: each of them binds, and one may be said twice.
+    return " AND ".join(dict.fromkeys(part.strip() for part in stated.split(";")))
+
+
+def holds(stated: str, spellings: dict[str, str], allowed: set[str]) -> bool:
+    """Whether a stated licence is one of those."""
+    tokens = re.findall(r"[()]|[^\s()]+", expression(stated, spellings))
     return bool(tokens) and _alternatives(tokens, allowed) and not tokens
 
 
@@ -86,7 +96,8 @@ def _term(tokens: list[str], allowed: set[str]) -> bool:
     return bool(tokens) and tokens.pop(0) == ")" and result
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
+    """A package's name as locks write it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
