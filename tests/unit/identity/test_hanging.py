@@ -18,9 +18,9 @@ from support.identity_cases import CASES
 PAIRS = st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=60)
 
 
-def found(size, pairs, rounds):
-    lefts, rights = (np.array([pair[end] for pair in pairs], np.intp) for end in (0, 1))
-    with patch.object(module, "_ROUNDS", rounds):
+def found(size, pairs, rounds, at_once=1 << 17):
+    lefts, rights = (np.array([pair[end] for pair in pairs], np.int32) for end in (0, 1))
+    with patch.object(module, "_ROUNDS", rounds), patch.object(module, "_AT_ONCE", at_once):
         return hanging(size, lefts, rights).tolist()
 
 
@@ -34,9 +34,9 @@ def expected(size, pairs):
 @CASES
 def test_the_smallest_of_everything_that_hangs_together(cases):
     @settings(max_examples=cases)
-    @given(PAIRS, st.sampled_from([0, 1, 2, 8]))
-    def holds(pairs, rounds):
-        assert dict(enumerate(found(30, pairs, rounds))) == expected(30, pairs)
+    @given(PAIRS, st.sampled_from([0, 1, 2, 8]), st.sampled_from([1, 3, 7, 100]))
+    def holds(pairs, rounds, at_once):
+        assert dict(enumerate(found(30, pairs, rounds, at_once))) == expected(30, pairs)
 
     holds()
 
@@ -56,11 +56,12 @@ def test_awkward_shapes(shape):
         random.Random(1).shuffle(numbers)
         pairs[shape] = list(pairwise(numbers))
     assert set(found(size, pairs[shape], 8)) == {0}
+    assert set(found(size, pairs[shape], 8, at_once=1_000)) == {0}
 
 
 def test_a_long_chain_does_not_cost_its_square():
     def seconds(size):
-        chain = np.arange(size, dtype=np.intp)
+        chain = np.arange(size, dtype=np.int32)
         started = time.process_time()
         assert not hanging(size, chain[1:], chain[:-1]).any()
         return time.process_time() - started

@@ -1,8 +1,11 @@
 """A whole project at once comes to what its components come to."""
 
+from unittest.mock import patch
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from siyu_identity.domain import hanging
 from siyu_identity.domain.comparison import compare
 from siyu_identity.domain.ident import Flag
 from siyu_identity.domain.resolver import resolve
@@ -41,11 +44,12 @@ def made(said, policy, fences, retired):
 @CASES
 def test_a_restitch_equals_the_resolver(cases):
     @settings(max_examples=cases)
-    @given(statements(), policies(), FENCES, RETIRED)
-    def holds(said, policy, fences, retired):
+    @given(statements(), policies(), FENCES, RETIRED, st.sampled_from([1, 3, 1_000]))
+    def holds(said, policy, fences, retired, at_once):
         nodes, edges, apart, world = made(said, policy, fences, retired)
         expected = resolve(nodes, edges, policy, apart)
-        stitched = restitch(world, policy)
+        with patch.object(hanging, "_AT_ONCE", at_once):
+            stitched = restitch(world, policy)
         assert dict(enumerate(stitched.persons))[0] == 0
         assert {no: stitched.persons[no] for no in nodes} == expected.anchors
         assert {no for no in nodes if stitched.quarantined[no]} == expected.quarantined
