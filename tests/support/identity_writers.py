@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from siyu.identity.v1 import identity_service_pb2 as pb
@@ -14,19 +14,29 @@ from support.identity_model import Statement
 
 
 async def send_links(
-    stub: pb_grpc.IdentityServiceStub, project: str, said: Sequence[Statement], seed: int
+    stub: pb_grpc.IdentityServiceStub,
+    project: str,
+    said: Sequence[Statement],
+    seed: int,
+    *,
+    at_once: int = 20,
+    taken: Callable[[], None] = lambda: None,
 ) -> int:
-    """Links in an order of its own, a fifth of them twice; how often a call had to be repeated."""
+    """Links in an order of its own, a fifth of them twice; how often a call had to be repeated.
+
+    ``taken`` is called after each batch of ``at_once``.
+    """
     rng = random.Random(seed)
     share = [*said, *rng.sample(list(said), len(said) // 5)]
     rng.shuffle(share)
     again = 0
-    for start in range(0, len(share), 20):
+    for start in range(0, len(share), at_once):
         request = pb.LinkBatchRequest(
             project_id=project,
-            evidences=[_evidence(item) for item in share[start : start + 20]],
+            evidences=[_evidence(item) for item in share[start : start + at_once]],
         )
         again += await until_taken(stub.LinkBatch, request)
+        taken()
     return again
 
 

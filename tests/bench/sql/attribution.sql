@@ -10,6 +10,7 @@ FROM (
       groupArrayIf((toUnixTimestamp64Milli(time),
         toInt128(round(number_properties['amount'] * 10000))), name = 'deposit') AS converted
     FROM events WHERE {seen} AND name IN ('click', 'deposit') GROUP BY person HAVING notEmpty(converted))
-  ARRAY JOIN converted AS c)
+  ARRAY JOIN converted AS c
+  WHERE notEmpty(near))
 ARRAY JOIN near AS t, arrayMap((x, y) -> x - y, upto, arrayPushFront(arrayPopBack(upto), toInt128(0))) AS part
 GROUP BY channel ORDER BY channel

@@ -24,6 +24,8 @@ from support.identity_writers import send_links, until_taken
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 WRITERS = 8
+LINKS = 480
+AT_ONCE = 10
 LATER = 2**50
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))]
 
@@ -33,18 +35,26 @@ async def test_killed_in_the_middle_it_comes_to_the_reference(
     seed, postgres_url, redis_url, tmp_path
 ):
     rng = random.Random(seed)
-    links = [item for item in random_statements(seed, 480, 40) if item[2].live]
+    links = [item for item in random_statements(seed, LINKS, 40) if item[2].live]
     cuts = rng.sample(sorted({item[:2] for item in links}), 12)
     service = IdentityProcess(postgres_url, redis_url, tmp_path)
     channels = [service.channel(f"user:{n}") for n in range(WRITERS)]
     try:
         shares = [links[n::WRITERS] for n in range(WRITERS)]
+        batches = Batches()
         writers = [
-            send_links(service.stub(channel), PROJECT, share, seed * 100 + n)
+            send_links(
+                service.stub(channel),
+                PROJECT,
+                share,
+                seed * 100 + n,
+                at_once=AT_ONCE,
+                taken=batches.one_more,
+            )
             for n, (channel, share) in enumerate(zip(channels, shares, strict=True))
         ]
         stewards = _cut(service.stub(channels[0]), service.stub(channels[1]), cuts)
-        kills = _kill(service, rng)
+        kills = _kill(service, batches, [rng.uniform(0.1, 0.4), rng.uniform(0.5, 0.8)])
         *again, _, _ = await asyncio.gather(*writers, stewards, kills)
         assert sum(again) > 0, "nobody noticed the kill"
         changes = await _all_changes(service.stub(channels[0]))
@@ -56,10 +66,21 @@ async def test_killed_in_the_middle_it_comes_to_the_reference(
     await _check(postgres_url, said, changes)
 
 
-async def _kill(service, rng):
-    """Twice: kill -9, and start again."""
-    for _ in range(2):
-        await asyncio.sleep(rng.uniform(0.5, 1.5))
+class Batches:
+    """How many batches were taken, of all writers together."""
+
+    def __init__(self):
+        self.count = 0
+
+    def one_more(self):
+        self.count += 1
+
+
+async def _kill(service, batches, shares):
+    """When a share of the batches is taken: kill -9, and start again."""
+    for share in shares:
+        while batches.count < share * LINKS / AT_ONCE:
+            await asyncio.sleep(0.001)
         service.stop(signal.SIGKILL)
         await asyncio.to_thread(service.start)
 
