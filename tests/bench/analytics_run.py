@@ -19,26 +19,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import psutil
 
-from siyu.analytics.v1 import analytics_service_pb2 as pb
-from siyu.analytics.v1 import (
-    attribute_pb2,
-    attribution_pb2,
-    channel_pb2,
-    distribution_pb2,
-    heatmap_pb2,
-    interval_pb2,
-    ltv_pb2,
-    path_pb2,
-    question_pb2,
-    realtime_pb2,
-    retention_pb2,
-    session_pb2,
-)
-from siyu.condition.v1 import condition_pb2 as cpb
 from siyu_analytics.app.asking import Asking
 from siyu_analytics.app.projection_ports import Progress
 from siyu_analytics.engine.chdb import ChdbEngine, Limits
@@ -48,9 +32,6 @@ from siyu_analytics.store.person_map import EnginePersonMap
 from siyu_analytics.store.schema import statements
 from siyu_kit.clock import SystemClock
 from siyu_kit.rpc.paging import PageTokens
-
-if TYPE_CHECKING:
-    from support.analytics_questions import GivenWatermarks
 
 TESTS = Path(__file__).resolve().parents[1]
 SQL = Path(__file__).parent / "sql"
@@ -138,14 +119,16 @@ async def _measure(
     engine: ChdbEngine, rpc: AnalyticsServicer, persons: EnginePersonMap, events: int
 ) -> dict[str, dict[str, float]]:
     to_ms = START_MS + DAYS * DAY_MS
-    person = persons.expression(PROJECT, "ident_no")
+    from support.every_question import every_question
+
+    person = (await persons.at(PROJECT, 3)).person
     seen = (
         f"project_id = '{PROJECT}' AND batch_no <= {events}"
         f" AND time >= fromUnixTimestamp64Milli({START_MS}, 'UTC')"
         f" AND time < fromUnixTimestamp64Milli({to_ms}, 'UTC')"
     )
     figures: dict[str, dict[str, float]] = {}
-    for model, (call, request) in _questions(rpc).items():
+    for model, (call, request) in every_question(rpc).items():
         request.project_id = PROJECT
         request.scope.from_time_ms, request.scope.to_time_ms = START_MS, to_ms
         request.scope.as_of_time_ms = to_ms
@@ -191,7 +174,6 @@ async def _timed(ask: Callable[[], Awaitable[object]]) -> tuple[float, float]:
 
 
 async def _service(engine: ChdbEngine, events: int) -> tuple[AnalyticsServicer, EnginePersonMap]:
-    sys.path.insert(0, str(TESTS))
     from support.analytics_questions import GivenWatermarks
 
     watermarks: GivenWatermarks = GivenWatermarks()
@@ -203,77 +185,6 @@ async def _service(engine: ChdbEngine, events: int) -> tuple[AnalyticsServicer, 
     return AnalyticsServicer(cases, CellTokens(), PageTokens()), persons
 
 
-def _event(name: str) -> cpb.EventFilter:
-    return cpb.EventFilter(event_name=name)
-
-
-def _questions(rpc: AnalyticsServicer) -> dict[str, tuple[Any, Any]]:
-    funnel = pb.QueryFunnelRequest(
-        steps=[_event(name) for name in ("launch", "view", "deposit", "trade")]
-    )
-    events = pb.QueryEventsRequest(
-        event=_event("trade"),
-        granularity=question_pb2.GRANULARITY_DAY,
-        measure=pb.MEASURE_SUM,
-        measure_property="amount",
-        breakdown=question_pb2.Breakdown(event_property="channel"),
-    )
-    retention = retention_pb2.QueryRetentionRequest(
-        initial=[_event("launch")], returning=[_event("trade")], periods=14
-    )
-    interval = interval_pb2.QueryIntervalRequest(start=_event("view"), goal=_event("trade"))
-    distribution = distribution_pb2.QueryDistributionRequest(
-        event=_event("view"), bounds=[1, 2, 3, 5, 10, 20]
-    )
-    sessions = session_pb2.QuerySessionsRequest()
-    paths = path_pb2.QueryPathsRequest(target=_event("launch"))
-    attribution = attribution_pb2.QueryAttributionRequest(
-        target=_event("deposit"),
-        amount_property="amount",
-        touches=[_event("click")],
-        model=attribution_pb2.ATTRIBUTION_MODEL_LINEAR,
-        breakdown=question_pb2.Breakdown(event_property="channel"),
-    )
-    ltv = ltv_pb2.QueryLtvRequest(
-        cohort=_event("launch"), granularity=question_pb2.GRANULARITY_DAY, periods=14
-    )
-    ltv.revenue.add(event=_event("deposit"), property="amount", factor="0.01")
-    channels = channel_pb2.QueryChannelsRequest(
-        channel=question_pb2.Breakdown(event_property="channel"),
-        pages=[_event("view")],
-        new_event=_event("launch"),
-        open_event=_event("trade"),
-        deposit_event=_event("deposit"),
-        amount_property="amount",
-    )
-    heatmap = heatmap_pb2.QueryHeatmapRequest(
-        clicks=[_event("click")],
-        visits=[_event("search")],
-        x_property="amount",
-        y_property="amount",
-        depth_property="amount",
-    )
-    attributes = attribute_pb2.QueryAttributesRequest(
-        measure=attribute_pb2.ATTRIBUTE_MEASURE_AVERAGE,
-        measure_trait="age",
-        breakdown=question_pb2.Breakdown(trait="city"),
-    )
-    return {
-        "ltv": (rpc.QueryLtv, ltv),
-        "channel": (rpc.QueryChannels, channels),
-        "heatmap": (rpc.QueryHeatmap, heatmap),
-        "attribute": (rpc.QueryAttributes, attributes),
-        "realtime": (rpc.QueryRealtime, realtime_pb2.QueryRealtimeRequest()),
-        "funnel": (rpc.QueryFunnel, funnel),
-        "events": (rpc.QueryEvents, events),
-        "retention": (rpc.QueryRetention, retention),
-        "interval": (rpc.QueryInterval, interval),
-        "distribution": (rpc.QueryDistribution, distribution),
-        "session": (rpc.QuerySessions, sessions),
-        "path": (rpc.QueryPaths, paths),
-        "attribution": (rpc.QueryAttribution, attribution),
-    }
-
-
 if __name__ == "__main__":
+    sys.path.insert(0, str(TESTS))
     asyncio.run(main(int(sys.argv[1])))

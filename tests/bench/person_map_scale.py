@@ -77,11 +77,12 @@ class Scale:
         """All of it."""
         await self._fill()
         await self._ask("computed", _COMPUTED, "events")
-        one = Layers(PROJECT)
+        last = self._count + MOVED
+        one = Layers(PROJECT, last)
         (text,) = one.definitions()
         await self._dictionary("flat_any_order", one, [text.replace(_IN_ORDER, "")])
         await self._dictionary("flat", one, [text])
-        two = Layers(PROJECT, self._count, 0)
+        two = Layers(PROJECT, last, self._count)
         await self._dictionary("layers", two, two.definitions())
         await self._joined()
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from siyu_analytics.app.asking import Asking
-from siyu_analytics.app.ports import Freshness, Snapshot
+from siyu_analytics.app.ports import Freshness, PersonsAt, Snapshot
 from siyu_analytics.engine.chdb import ChdbEngine
 from siyu_analytics.rpc.servicer import AnalyticsServicer, use_cases
 from siyu_analytics.rpc.tokens import CellTokens
@@ -83,24 +83,24 @@ class GivenWatermarks:
 
 
 class GivenPersons:
-    """Person maps that are written into the statement."""
+    """Person maps that are written into the statement; the same at every sequence."""
 
     def __init__(self) -> None:
         self.maps: dict[str, dict[int, int]] = {}
 
-    def expression(self, project_id: str, column: str) -> str:
+    async def at(self, project_id: str, sequence: int) -> PersonsAt:
+        population = (
+            "(SELECT DISTINCT person_no FROM person WHERE project_id = {project_id:String}"
+            f" AND {self._person(project_id, 'person_no')} = person_no)"
+        )
+        return PersonsAt(sequence, self._person(project_id, "ident_no"), population)
+
+    def _person(self, project_id: str, column: str) -> str:
         moved = {k: v for k, v in self.maps.get(project_id, {}).items() if k != v}
         if not moved:
             return column
         keys, values = list(moved), list(moved.values())
         return f"transform({column}, {keys}, {values}, {column})"
-
-    def population(self, project_id: str) -> str:
-        person = self.expression(project_id, "person_no")
-        return (
-            "(SELECT DISTINCT person_no FROM person WHERE project_id = {project_id:String}"
-            f" AND {person} = person_no)"
-        )
 
 
 @dataclass

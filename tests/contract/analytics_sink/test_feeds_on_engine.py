@@ -13,7 +13,7 @@ from siyu.event.v1.profile_change_pb2 import ProfileChange, ProfileChangeBatch
 from siyu.type.v1.value_pb2 import StringList, Value
 from siyu_analytics.app.apply_identity_changes import ApplyIdentityChanges
 from siyu_analytics.app.apply_profile_changes import ApplyProfileChanges
-from siyu_analytics.app.ports import Freshness
+from siyu_analytics.app.ports import Freshness, PersonsAt
 from siyu_analytics.app.watermark import LiveWatermarks
 from siyu_analytics.store.person_layers import dictionary_name
 from siyu_analytics.store.person_map import EnginePersonMap
@@ -54,9 +54,17 @@ class Feeds:
         await self.watermarks.wait(self.project, wanted, SystemClock().monotonic() + 40)
 
     async def person_of(self, *idents: int) -> list[int]:
-        person = self.persons.expression(self.project, "i")
+        state = await self.watermarks.snapshot(self.project)
+        return await self.mapped(state.identity_sequence, *idents)
+
+    async def mapped(self, sequence: int, *idents: int) -> list[int]:
+        return await self.looked_up(await self.persons.at(self.project, sequence), *idents)
+
+    async def looked_up(self, asked: PersonsAt, *idents: int) -> list[int]:
         rows = await self.rig.engine.query(
-            f"SELECT {person} AS p FROM (SELECT arrayJoin({list(idents)})::UInt32 AS i)", {}
+            f"SELECT {asked.person} AS p FROM (SELECT arrayJoin({list(idents)})::UInt32"
+            " AS ident_no)",
+            {},
         )
         return rows.column("p").to_pylist()
 
@@ -83,7 +91,7 @@ async def feeds(rig, request) -> AsyncIterator[Feeds]:
 
 async def test_merge_and_split_change_the_map_and_the_population(feeds):
     await feeds.at_least(await feeds.moves(*((n, 0, n) for n in range(1, 6))))
-    assert feeds.persons.expression(feeds.project, "i") == "i"
+    assert (await feeds.persons.at(feeds.project, 1)).person == "ident_no"
     assert await feeds.persons.persons(feeds.project) == 5
     await feeds.at_least(await feeds.moves((2, 2, 1), (3, 3, 1)))
     assert await feeds.person_of(1, 2, 3, 4) == [1, 1, 1, 4]
@@ -108,17 +116,17 @@ async def test_layers_say_what_one_dictionary_would(feeds):
         moves = [(n, persons[n], rng.choice([n, rng.randint(1, 9)])) for n in chosen]
         persons |= {n: person for n, _, person in moves}
         await feeds.at_least(await feeds.moves(*moves))
-        asked = crowded.expression(feeds.project, "i")
+        asked = await crowded.at(feeds.project, feeds.sequence)
         expected = [persons[n] for n in range(1, 10)]
         assert await feeds.person_of(*range(1, 10)) == expected
         await crowded.tidy()
         assert await feeds.person_of(*range(1, 10)) == expected
-        sql = f"SELECT {asked} AS p FROM (SELECT arrayJoin(range(1, 10))::UInt32 AS i)"
-        assert (await feeds.rig.engine.query(sql, {})).column("p").to_pylist() == expected
-        kinds.add("_below" in asked)
+        assert await feeds.looked_up(asked, *range(1, 10)) == expected
+        kinds.add("_below" in asked.person)
         if step % 3 == 0:
             await clock.advance(301)
     assert kinds == {False, True}
+    del asked
     await clock.advance(301)
     await crowded.tidy()
     rows = await feeds.rig.engine.query(
@@ -136,7 +144,7 @@ async def test_a_map_that_is_large_at_the_start_is_layered_at_once(feeds):
     feeds.persons = restarted
     feeds.watermarks = LiveWatermarks(SqlProgress(feeds.rig.database), restarted, clock)
     await feeds.at_least(await feeds.moves((3, 1, 3)))
-    assert "_below" in restarted.expression(feeds.project, "i")
+    assert "_below" in (await restarted.at(feeds.project, feeds.sequence)).person
     assert await feeds.person_of(1, 2, 3, 4, 5) == [1, 1, 3, 1, 5]
     await feeds.at_least(await feeds.moves((2, 1, 2), (5, 5, 1)))
     assert await feeds.person_of(1, 2, 3, 4, 5) == [1, 2, 3, 1, 1]

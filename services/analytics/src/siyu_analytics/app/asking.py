@@ -20,6 +20,8 @@ class Call:
     deadline: float
     """On the monotonic clock."""
     freshness: Freshness = field(default_factory=Freshness)
+    pinned: Snapshot | None = None
+    """The state to answer on, of an earlier answer; None: the present one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +34,26 @@ class Asking:
     clock: Clock
     recent: RecentWork = field(default_factory=RecentWork)
 
-    async def basis(
-        self, call: Call, as_of_ms: int, zone: str, *, pinned: Snapshot | None = None
-    ) -> tuple[Basis, Snapshot]:
+    async def basis(self, call: Call, as_of_ms: int, zone: str) -> tuple[Basis, Snapshot]:
         """Wait until the store is fresh enough, and fix what the answer is a function of.
 
-        ``pinned`` is the state of an earlier answer: events and traits beyond it are not seen, so
-        that a list stays that of its count. Persons are always those of now.
+        Nothing beyond the call's pinned state is seen: no event, no trait, no merge. So a list
+        stays that of its count, and the same key gives the same answer.
         """
-        snapshot = await self.watermarks.wait(call.project_id, call.freshness, call.deadline)
+        snapshot = await self.watermarks.wait(call.project_id, _at_least(call), call.deadline)
         self.recent.link(call.project_id, snapshot)
-        if pinned is not None:
-            snapshot = Snapshot(
-                batch_no=min(snapshot.batch_no, pinned.batch_no),
-                identity_sequence=snapshot.identity_sequence,
-                profile_sequence=min(snapshot.profile_sequence, pinned.profile_sequence),
-            )
+        if call.pinned is not None:
+            snapshot = call.pinned
+        persons = await self.persons.at(call.project_id, snapshot.identity_sequence)
         basis = Basis(
             project_id=call.project_id,
             as_of_ms=as_of_ms,
             zone=zone,
             batch_no=snapshot.batch_no,
             profile_sequence=snapshot.profile_sequence,
-            person=self.persons.expression(call.project_id, "ident_no"),
-            population=self.persons.population(call.project_id),
+            person=persons.person,
+            population=persons.population,
+            keeps=persons,
         )
         return basis, snapshot
 
@@ -80,3 +78,15 @@ class Asking:
         if timeout_s <= 0:
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "no time is left", method="query")
         return await self.engine.query(query.sql, query.parameters, timeout_s=timeout_s)
+
+
+def _at_least(call: Call) -> Freshness:
+    """A state that this store has not reached yet is waited for, as freshness is."""
+    asked, pinned = call.freshness, call.pinned
+    if pinned is None:
+        return asked
+    return Freshness(
+        min_batch_no=max(asked.min_batch_no, pinned.batch_no),
+        min_identity_sequence=max(asked.min_identity_sequence, pinned.identity_sequence),
+        min_profile_sequence=max(asked.min_profile_sequence, pinned.profile_sequence),
+    )

@@ -112,14 +112,12 @@ class ListMembers:
         self._asking = asking
         self._given = given
 
-    async def __call__(
-        self, call: Call, opened: Opened, pinned: Snapshot, after: int, size: int
-    ) -> Page:
-        """``pinned`` is the state of the count; ``after`` the last number of the page before."""
+    async def __call__(self, call: Call, opened: Opened, after: int, size: int) -> Page:
+        """The call is pinned to the state of the count; ``after``: last of the page before."""
         require(0 <= size <= MAX_SIZE, "page_size", f"at most {MAX_SIZE}; 0: {DEFAULT_SIZE}")
         size = size or DEFAULT_SIZE
         scope = opened.scope
-        basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone, pinned=pinned)
+        basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone)
         if isinstance(opened, OpenComparison):
             total, page = await self._compared(call, basis, opened, after, size + 1)
         else:

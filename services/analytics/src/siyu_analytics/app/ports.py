@@ -68,7 +68,7 @@ class Watermarks(Protocol):
     """Says how far the store has read, and makes the project's person map current."""
 
     async def snapshot(self, project_id: str) -> Snapshot:
-        """The present state. Call it before ``PersonMap.expression``."""
+        """The present state."""
         ...
 
     async def wait(self, project_id: str, freshness: Freshness, deadline: float) -> Snapshot:
@@ -80,23 +80,28 @@ class Watermarks(Protocol):
         ...
 
 
-class PersonMap(Protocol):
-    """From identifier number to person number, as SQL.
+@dataclass(frozen=True, slots=True)
+class PersonsAt:
+    """Who was whose at a sequence of the identity feed, as SQL."""
 
-    Both answers speak of the state that the last ``Watermarks`` call for the project made current.
+    sequence: int
+    person: str
+    """The person number of the identifier number in the column ``ident_no``."""
+    population: str
+    """A subquery in parentheses, column ``person_no``: the project's persons, once each.
+
+    It binds the project itself as ``{project_id:String}``, which the caller passes.
     """
+    keeps: object = None
+    """What the SQL rests on stays as long as this is held."""
 
-    def expression(self, project_id: str, column: str) -> str:
-        """The person number of the identifier number in ``column``.
 
-        A look-up in the project's dictionary of identifiers that moved; the plain column when none
-        ever did.
-        """
-        ...
+class PersonMap(Protocol):
+    """From identifier number to person number."""
 
-    def population(self, project_id: str) -> str:
-        """A subquery in parentheses, column ``person_no``: the project's persons, once each.
+    async def at(self, project_id: str, sequence: int) -> PersonsAt:
+        """The map as it was at a sequence, which the project's last ``Watermarks`` call reached.
 
-        It binds the project itself as ``{project_id:String}``, which the caller passes.
+        It never changes. The one of now is at hand; an earlier one is made when it is asked for.
         """
         ...

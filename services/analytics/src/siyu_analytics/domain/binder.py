@@ -25,6 +25,8 @@ class Basis:
     """SQL: the person number of the column ``ident_no``."""
     population: str
     """SQL: a subquery in parentheses with the column ``person_no``."""
+    keeps: object = None
+    """What that SQL rests on stays as long as this is held."""
 
 
 class Query(NamedTuple):

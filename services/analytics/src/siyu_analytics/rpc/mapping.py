@@ -169,12 +169,30 @@ def fill_breakdown(echo: Any, breakdown: Breakdown | None) -> None:
 
 
 def fill_scope(message: question_pb2.Scope, scope: Scope) -> None:
-    """The question that a digest and a token are of: defaults in, freshness out."""
+    """The question that a digest and a token are of: defaults in, what the call adds out."""
     message.from_time_ms = scope.from_ms
     message.to_time_ms = scope.to_ms
     message.as_of_time_ms = scope.as_of_ms
     message.zone = scope.zone
     message.ClearField("freshness")
+    message.ClearField("state")
+
+
+def restore_call(echo: question_pb2.Scope, asked: question_pb2.Scope) -> None:
+    """Put back into an echo what the call added to the question."""
+    echo.freshness.CopyFrom(asked.freshness)
+    if asked.HasField("state"):
+        echo.state.CopyFrom(asked.state)
+
+
+def state_from(message: Any) -> Snapshot | None:
+    """The earlier state that a scope, or a request of the kind, asks for; None: the present one."""
+    if not message.HasField("state"):
+        return None
+    if not message.as_of_time_ms:
+        refuse("as_of_time_ms", "that of the key whose state is asked for")
+    state = message.state
+    return Snapshot(state.batch_no, state.identity_sequence, state.profile_sequence)
 
 
 def key_of(snapshot: Snapshot, as_of_ms: int) -> result_key_pb2.ResultKey:

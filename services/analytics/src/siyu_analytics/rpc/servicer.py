@@ -6,7 +6,6 @@ from typing import Any
 from siyu.analytics.v1 import analytics_service_pb2 as pb
 from siyu.analytics.v1 import formula_pb2
 from siyu.condition.v1 import explanation_pb2
-from siyu.type.v1 import result_key_pb2
 from siyu_analytics.app.ask_model import AskModel
 from siyu_analytics.app.asking import Asking
 from siyu_analytics.app.compare_groups import CompareGroups, GivenSets
@@ -35,6 +34,7 @@ from siyu_analytics.rpc.mapping import (
     fill_scope,
     funnel_request_from,
     key_of,
+    restore_call,
     scope_from,
 )
 from siyu_analytics.rpc.models.asked import ModelServicer
@@ -92,7 +92,7 @@ class AnalyticsServicer(ModelServicer):
         self, request: pb.QueryEventsRequest, context: Any
     ) -> pb.QueryEventsResponse:
         asked = events_request_from(request)
-        answer = await self._cases.events(call_of(request, request.scope.freshness), asked)
+        answer = await self._cases.events(call_of(request, request.scope), asked)
         question = pb.QueryEventsRequest()
         question.CopyFrom(request)
         fill_scope(question.scope, answer.request.scope)
@@ -102,7 +102,7 @@ class AnalyticsServicer(ModelServicer):
         mint = self._cells.of(opening.EVENTS, question, answer.snapshot)
         answers.mint_events(response, answer, mint)
         response.scope.CopyFrom(question.scope)
-        response.scope.freshness.CopyFrom(request.scope.freshness)
+        restore_call(response.scope, request.scope)
         response.key.CopyFrom(key_of(answer.snapshot, question.scope.as_of_time_ms))
         answers.sealed(response.key, question, numbers)
         return response
@@ -111,7 +111,7 @@ class AnalyticsServicer(ModelServicer):
         self, request: formula_pb2.QueryFormulaRequest, context: Any
     ) -> formula_pb2.QueryFormulaResponse:
         asked = formula_request_from(request)
-        answer = await self._cases.formula(call_of(request, request.scope.freshness), asked)
+        answer = await self._cases.formula(call_of(request, request.scope), asked)
         question = formula_pb2.QueryFormulaRequest()
         question.CopyFrom(request)
         fill_scope(question.scope, answer.request.scope)
@@ -119,7 +119,7 @@ class AnalyticsServicer(ModelServicer):
         response = formula_response(answer)
         numbers = answers.numbers_of(response)
         response.effective.CopyFrom(question)
-        response.effective.scope.freshness.CopyFrom(request.scope.freshness)
+        restore_call(response.effective.scope, request.scope)
         response.key.CopyFrom(key_of(answer.snapshot, question.scope.as_of_time_ms))
         answers.sealed(response.key, question, numbers)
         return response
@@ -128,7 +128,7 @@ class AnalyticsServicer(ModelServicer):
         self, request: pb.QueryFunnelRequest, context: Any
     ) -> pb.QueryFunnelResponse:
         asked = funnel_request_from(request)
-        answer = await self._cases.funnel(call_of(request, request.scope.freshness), asked)
+        answer = await self._cases.funnel(call_of(request, request.scope), asked)
         question = pb.QueryFunnelRequest()
         question.CopyFrom(request)
         fill_scope(question.scope, answer.request.scope)
@@ -141,7 +141,7 @@ class AnalyticsServicer(ModelServicer):
         mint = self._cells.of(opening.FUNNEL, question, answer.snapshot)
         answers.mint_funnel(response, answer, mint)
         response.effective.CopyFrom(question)
-        response.effective.scope.freshness.CopyFrom(request.scope.freshness)
+        restore_call(response.effective.scope, request.scope)
         response.key.CopyFrom(key_of(answer.snapshot, question.scope.as_of_time_ms))
         answers.sealed(response.key, question, numbers)
         return response
@@ -150,7 +150,7 @@ class AnalyticsServicer(ModelServicer):
         self, request: pb.QueryConversionRequest, context: Any
     ) -> pb.QueryConversionResponse:
         definition = definition_from(request.definition)
-        call = call_of(request, request.definition.scope.freshness)
+        call = call_of(request, request.definition.scope)
         answer = await self._cases.conversion(call, definition, list(request.bounds))
         question = pb.QueryConversionRequest()
         question.CopyFrom(request)
@@ -168,7 +168,7 @@ class AnalyticsServicer(ModelServicer):
         self, request: pb.FindTurningPointRequest, context: Any
     ) -> pb.FindTurningPointResponse:
         definition = definition_from(request.definition)
-        call = call_of(request, request.definition.scope.freshness)
+        call = call_of(request, request.definition.scope)
         answer = await self._cases.turning_point(call, definition, request.max_k)
         question = pb.FindTurningPointRequest()
         question.CopyFrom(request)
@@ -189,8 +189,8 @@ class AnalyticsServicer(ModelServicer):
         digest = request_digest(request)
         cursor = self._pages.decode(request.page_token, digest)
         after = int.from_bytes(cursor)
-        call = call_of(request, result_key_pb2.Freshness(min_batch_no=token.pinned.batch_no))
-        page = await self._cases.members(call, cell, token.pinned, after, request.page_size)
+        call = call_of(request, pinned=token.pinned)
+        page = await self._cases.members(call, cell, after, request.page_size)
         response = pb.ListMembersResponse(
             members=[pb.Member(person_no=no, person_id=name) for no, name in page.members],
             total=page.total,
@@ -209,11 +209,12 @@ class AnalyticsServicer(ModelServicer):
     ) -> pb.EvaluateAudienceResponse:
         condition = condition_from(request.condition)
         scope = Scope(as_of_ms=request.as_of_time_ms, zone=request.zone)
-        call = call_of(request, request.freshness)
+        call = call_of(request, request)
         answer = await self._cases.audience(call, condition, scope)
         question = pb.EvaluateAudienceRequest()
         question.CopyFrom(request)
         question.ClearField("freshness")
+        question.ClearField("state")
         question.as_of_time_ms, question.zone = answer.scope.as_of_ms, answer.scope.zone
         response = pb.EvaluateAudienceResponse(
             bitmap=to_bytes(answer.members),
@@ -230,11 +231,12 @@ class AnalyticsServicer(ModelServicer):
     ) -> pb.ExplainAudienceResponse:
         condition = condition_from(request.condition)
         scope = Scope(as_of_ms=request.as_of_time_ms, zone=request.zone)
-        call = call_of(request, request.freshness)
+        call = call_of(request, request)
         answer = await self._cases.explain(call, condition, request.person_no, scope)
         question = pb.ExplainAudienceRequest()
         question.CopyFrom(request)
         question.ClearField("freshness")
+        question.ClearField("state")
         question.as_of_time_ms, question.zone = answer.scope.as_of_ms, answer.scope.zone
         response = pb.ExplainAudienceResponse(
             member=answer.member,
@@ -260,7 +262,7 @@ class AnalyticsServicer(ModelServicer):
     ) -> pb.CompareGroupsResponse:
         scope = scope_from(request.scope, "scope")
         goal = event_from(request.goal, "goal")
-        call = call_of(request, request.scope.freshness)
+        call = call_of(request, request.scope)
         groups = (request.treated_bitmap, request.control_bitmap)
         answer = await self._cases.compare(call, *groups, scope, goal)
         question = pb.CompareGroupsRequest(

@@ -1,8 +1,11 @@
 """The dictionaries that stand for one project's person map.
 
-One FLAT array is the fastest form there is, and it is read anew as a whole. So a large project has
-one for what held up to a sequence (*below*), made anew now and then beside the questions, and a
-small hashed one over it for what moved since, which is all that a fresh question waits for.
+One FLAT array is the fastest form there is, and it is made as a whole. So a large project has one
+for what held up to a sequence (*below*), made anew now and then beside the questions, and a small
+hashed one over it for what moved since, which is all that a fresh question waits for.
+
+Each says what held at one sequence and never changes: a question keeps those it began with, and an
+old one can be asked again.
 """
 
 from dataclasses import dataclass
@@ -28,29 +31,28 @@ _MOVED: Final = "HAVING person_no != m.ident_no"
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """``base``: the sequence up to which the array below holds everything; 0: there is none below.
+    """Who was whose at the sequence ``upto``.
 
-    ``slot``: 0 or 1; the next layers are made in the other one while these are in use.
+    ``base``: the sequence up to which the array below holds everything; 0: there is none below.
     """
 
     project_id: str
+    upto: int
     base: int = 0
-    slot: int = 1
 
     @property
     def top(self) -> str:
-        """The dictionary that is read anew when something moved."""
-        name = dictionary_name(self.project_id)
-        return f"{name}_{self.slot}" if self.base else name
+        """What is made anew when something moved."""
+        return f"{dictionary_name(self.project_id)}_{self.base}_{self.upto}"
 
     @property
     def below(self) -> str:
-        """The large one; empty without one."""
-        return f"{self.top}_below" if self.base else ""
+        """The large one, which layers of the same base share; empty without one."""
+        return f"{dictionary_name(self.project_id)}_{self.base}_below" if self.base else ""
 
     @property
     def names(self) -> list[str]:
-        """All of them, what stands on others last."""
+        """Both of them, the lower first."""
         return [name for name in (self.below, self.top) if name]
 
     def expression(self, column: str) -> str:
@@ -62,7 +64,7 @@ class Layers:
         return f"toUInt32({moved} + {_looked_up(self.below, column)} * ({moved} = 0))"
 
     def definitions(self) -> list[str]:
-        """The statements that make them."""
+        """The statements that make them, in the order of ``names``."""
         project = self.project_id.encode().hex()
 
         def made(name: str, rows: str, having: str, layout: str) -> str:
@@ -70,17 +72,14 @@ class Layers:
                 name=name, project=project, rows=rows, having=having, layout=layout
             )
 
+        held = f"m.sequence <= {self.upto}"
         if not self.base:
-            return [made(self.top, "1", _MOVED, _ARRAY)]
+            return [made(self.top, held, _MOVED, _ARRAY)]
         return [
             made(self.below, f"m.sequence <= {self.base}", _MOVED, _ARRAY),
             # Who came back to an own person must stand in it: the array below says otherwise.
-            made(self.top, f"m.sequence > {self.base}", "", "HASHED"),
+            made(self.top, f"m.sequence > {self.base} AND {held}", "", "HASHED"),
         ]
-
-    def next(self, base: int) -> "Layers":
-        """Those to take their place."""
-        return Layers(self.project_id, base, 1 - self.slot)
 
 
 def _looked_up(name: str, column: str) -> str:

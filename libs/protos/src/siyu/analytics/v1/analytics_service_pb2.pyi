@@ -966,7 +966,7 @@ class ListMembersResponse(_message.Message):
 
     @_builtins.property
     def key(self) -> _result_key_pb2.ResultKey:
-        """What the list is a function of; another key than the cell's when data moved on since."""
+        """What the list is a function of: the state of the count, whatever came since."""
 
     def __init__(
         self,
@@ -995,6 +995,7 @@ class EvaluateAudienceRequest(_message.Message):
     AS_OF_TIME_MS_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """Project."""
     as_of_time_ms: _builtins.int
@@ -1009,6 +1010,10 @@ class EvaluateAudienceRequest(_message.Message):
     def freshness(self) -> _result_key_pb2.Freshness:
         """How fresh the answer must be."""
 
+    @_builtins.property
+    def state(self) -> _result_key_pb2.StoreState:
+        """The state to answer on, of an earlier key, whose `as_of_time_ms` is then given too; absent: the present state."""
+
     def __init__(
         self,
         *,
@@ -1017,10 +1022,11 @@ class EvaluateAudienceRequest(_message.Message):
         as_of_time_ms: _builtins.int = ...,
         zone: _builtins.str = ...,
         freshness: _result_key_pb2.Freshness | None = ...,
+        state: _result_key_pb2.StoreState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "freshness", b"freshness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "freshness", b"freshness", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time_ms", b"as_of_time_ms", "condition", b"condition", "freshness", b"freshness", "project_id", b"project_id", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time_ms", b"as_of_time_ms", "condition", b"condition", "freshness", b"freshness", "project_id", b"project_id", "state", b"state", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1074,6 +1080,7 @@ class ExplainAudienceRequest(_message.Message):
     AS_OF_TIME_MS_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """Project."""
     person_no: _builtins.int
@@ -1090,6 +1097,10 @@ class ExplainAudienceRequest(_message.Message):
     def freshness(self) -> _result_key_pb2.Freshness:
         """How fresh the answer must be."""
 
+    @_builtins.property
+    def state(self) -> _result_key_pb2.StoreState:
+        """The state to answer on, of an earlier key, whose `as_of_time_ms` is then given too; absent: the present state."""
+
     def __init__(
         self,
         *,
@@ -1099,10 +1110,11 @@ class ExplainAudienceRequest(_message.Message):
         as_of_time_ms: _builtins.int = ...,
         zone: _builtins.str = ...,
         freshness: _result_key_pb2.Freshness | None = ...,
+        state: _result_key_pb2.StoreState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "freshness", b"freshness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "freshness", b"freshness", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time_ms", b"as_of_time_ms", "condition", b"condition", "freshness", b"freshness", "person_no", b"person_no", "project_id", b"project_id", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time_ms", b"as_of_time_ms", "condition", b"condition", "freshness", b"freshness", "person_no", b"person_no", "project_id", b"project_id", "state", b"state", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from siyu.type.v1 import result_key_pb2 as siyu_dot_type_dot_v1_dot_result__key_
 from siyu.type.v1 import security_pb2 as siyu_dot_type_dot_v1_dot_security__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n siyu/analytics/v1/question.proto\x12\x11siyu.analytics.v1\x1a!siyu/condition/v1/condition.proto\x1a\x1dsiyu/type/v1/result_key.proto\x1a\x1bsiyu/type/v1/security.proto\"\xb9\x01\n\x05Scope\x12\x14\n\x0c\x66rom_time_ms\x18\x01 \x01(\x03\x12\x12\n\nto_time_ms\x18\x02 \x01(\x03\x12\x15\n\ras_of_time_ms\x18\x03 \x01(\x03\x12\x14\n\x04zone\x18\x04 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x07persons\x18\x05 \x01(\x0b\x32\x1c.siyu.condition.v1.Condition\x12*\n\tfreshness\x18\x06 \x01(\x0b\x32\x17.siyu.type.v1.Freshness\"[\n\tBreakdown\x12 \n\x0e\x65vent_property\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01H\x00\x12\x17\n\x05trait\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01H\x00\x12\r\n\x05limit\x18\x03 \x01(\rB\x04\n\x02\x62y\"H\n\x05Group\x12\x1f\n\x05value\x18\x01 \x01(\tB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12\x0f\n\x07missing\x18\x02 \x01(\x08\x12\r\n\x05other\x18\x03 \x01(\x08\".\n\x04\x43\x65ll\x12\x0f\n\x07persons\x18\x01 \x01(\x04\x12\x15\n\x05token\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"0\n\x04Rate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01*\x82\x01\n\x0bGranularity\x12\x1b\n\x17GRANULARITY_UNSPECIFIED\x10\x00\x12\x14\n\x10GRANULARITY_HOUR\x10\x01\x12\x13\n\x0fGRANULARITY_DAY\x10\x02\x12\x14\n\x10GRANULARITY_WEEK\x10\x03\x12\x15\n\x11GRANULARITY_MONTH\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n siyu/analytics/v1/question.proto\x12\x11siyu.analytics.v1\x1a!siyu/condition/v1/condition.proto\x1a\x1dsiyu/type/v1/result_key.proto\x1a\x1bsiyu/type/v1/security.proto\"\xe2\x01\n\x05Scope\x12\x14\n\x0c\x66rom_time_ms\x18\x01 \x01(\x03\x12\x12\n\nto_time_ms\x18\x02 \x01(\x03\x12\x15\n\ras_of_time_ms\x18\x03 \x01(\x03\x12\x14\n\x04zone\x18\x04 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12-\n\x07persons\x18\x05 \x01(\x0b\x32\x1c.siyu.condition.v1.Condition\x12*\n\tfreshness\x18\x06 \x01(\x0b\x32\x17.siyu.type.v1.Freshness\x12\'\n\x05state\x18\x07 \x01(\x0b\x32\x18.siyu.type.v1.StoreState\"[\n\tBreakdown\x12 \n\x0e\x65vent_property\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01H\x00\x12\x17\n\x05trait\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01H\x00\x12\r\n\x05limit\x18\x03 \x01(\rB\x04\n\x02\x62y\"H\n\x05Group\x12\x1f\n\x05value\x18\x01 \x01(\tB\x10\xb2\xbb\x18\x0c\x08\x02\x1a\x08\x61nalysis\x12\x0f\n\x07missing\x18\x02 \x01(\x08\x12\r\n\x05other\x18\x03 \x01(\x08\".\n\x04\x43\x65ll\x12\x0f\n\x07persons\x18\x01 \x01(\x04\x12\x15\n\x05token\x18\x02 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\"0\n\x04Rate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01*\x82\x01\n\x0bGranularity\x12\x1b\n\x17GRANULARITY_UNSPECIFIED\x10\x00\x12\x14\n\x10GRANULARITY_HOUR\x10\x01\x12\x13\n\x0fGRANULARITY_DAY\x10\x02\x12\x14\n\x10GRANULARITY_WEEK\x10\x03\x12\x15\n\x11GRANULARITY_MONTH\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,16 +44,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GROUP'].fields_by_name['value']._serialized_options = b'\262\273\030\014\010\002\032\010analysis'
   _globals['_CELL'].fields_by_name['token']._loaded_options = None
   _globals['_CELL'].fields_by_name['token']._serialized_options = b'\262\273\030\002\010\001'
-  _globals['_GRANULARITY']._serialized_start=604
-  _globals['_GRANULARITY']._serialized_end=734
+  _globals['_GRANULARITY']._serialized_start=645
+  _globals['_GRANULARITY']._serialized_end=775
   _globals['_SCOPE']._serialized_start=151
-  _globals['_SCOPE']._serialized_end=336
-  _globals['_BREAKDOWN']._serialized_start=338
-  _globals['_BREAKDOWN']._serialized_end=429
-  _globals['_GROUP']._serialized_start=431
-  _globals['_GROUP']._serialized_end=503
-  _globals['_CELL']._serialized_start=505
-  _globals['_CELL']._serialized_end=551
-  _globals['_RATE']._serialized_start=553
-  _globals['_RATE']._serialized_end=601
+  _globals['_SCOPE']._serialized_end=377
+  _globals['_BREAKDOWN']._serialized_start=379
+  _globals['_BREAKDOWN']._serialized_end=470
+  _globals['_GROUP']._serialized_start=472
+  _globals['_GROUP']._serialized_end=544
+  _globals['_CELL']._serialized_start=546
+  _globals['_CELL']._serialized_end=592
+  _globals['_RATE']._serialized_start=594
+  _globals['_RATE']._serialized_end=642
 # @@protoc_insertion_point(module_scope)

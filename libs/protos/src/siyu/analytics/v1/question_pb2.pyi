@@ -63,6 +63,7 @@ class Scope(_message.Message):
     ZONE_FIELD_NUMBER: _builtins.int
     PERSONS_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     from_time_ms: _builtins.int
     """Events at or after this time, milliseconds UTC."""
     to_time_ms: _builtins.int
@@ -79,6 +80,10 @@ class Scope(_message.Message):
     def freshness(self) -> _result_key_pb2.Freshness:
         """How fresh the answer must be."""
 
+    @_builtins.property
+    def state(self) -> _result_key_pb2.StoreState:
+        """The state to answer on, of an earlier key, whose `as_of_time_ms` is then given too; absent: the present state."""
+
     def __init__(
         self,
         *,
@@ -88,10 +93,11 @@ class Scope(_message.Message):
         zone: _builtins.str = ...,
         persons: _condition_pb2.Condition | None = ...,
         freshness: _result_key_pb2.Freshness | None = ...,
+        state: _result_key_pb2.StoreState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness", "persons", b"persons"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness", "persons", b"persons", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time_ms", b"as_of_time_ms", "freshness", b"freshness", "from_time_ms", b"from_time_ms", "persons", b"persons", "to_time_ms", b"to_time_ms", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time_ms", b"as_of_time_ms", "freshness", b"freshness", "from_time_ms", b"from_time_ms", "persons", b"persons", "state", b"state", "to_time_ms", b"to_time_ms", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from siyu.type.v1 import security_pb2 as siyu_dot_type_dot_v1_dot_security__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsiyu/type/v1/result_key.proto\x12\x0csiyu.type.v1\x1a\x1bsiyu/type/v1/security.proto\"^\n\tFreshness\x12\x14\n\x0cmin_batch_no\x18\x01 \x01(\x04\x12\x1d\n\x15min_identity_sequence\x18\x02 \x01(\x04\x12\x1c\n\x14min_profile_sequence\x18\x03 \x01(\x04\"\xab\x01\n\tResultKey\x12!\n\x11\x64\x65\x66inition_digest\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x15\n\ras_of_time_ms\x18\x02 \x01(\x03\x12\x10\n\x08\x62\x61tch_no\x18\x03 \x01(\x04\x12\x19\n\x11identity_sequence\x18\x04 \x01(\x04\x12\x18\n\x10profile_sequence\x18\x05 \x01(\x04\x12\x1d\n\rresult_digest\x18\x06 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsiyu/type/v1/result_key.proto\x12\x0csiyu.type.v1\x1a\x1bsiyu/type/v1/security.proto\"^\n\tFreshness\x12\x14\n\x0cmin_batch_no\x18\x01 \x01(\x04\x12\x1d\n\x15min_identity_sequence\x18\x02 \x01(\x04\x12\x1c\n\x14min_profile_sequence\x18\x03 \x01(\x04\"S\n\nStoreState\x12\x10\n\x08\x62\x61tch_no\x18\x01 \x01(\x04\x12\x19\n\x11identity_sequence\x18\x02 \x01(\x04\x12\x18\n\x10profile_sequence\x18\x03 \x01(\x04\"\xab\x01\n\tResultKey\x12!\n\x11\x64\x65\x66inition_digest\x18\x01 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x12\x15\n\ras_of_time_ms\x18\x02 \x01(\x03\x12\x10\n\x08\x62\x61tch_no\x18\x03 \x01(\x04\x12\x19\n\x11identity_sequence\x18\x04 \x01(\x04\x12\x18\n\x10profile_sequence\x18\x05 \x01(\x04\x12\x1d\n\rresult_digest\x18\x06 \x01(\tB\x06\xb2\xbb\x18\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESULTKEY'].fields_by_name['result_digest']._serialized_options = b'\262\273\030\002\010\001'
   _globals['_FRESHNESS']._serialized_start=76
   _globals['_FRESHNESS']._serialized_end=170
-  _globals['_RESULTKEY']._serialized_start=173
-  _globals['_RESULTKEY']._serialized_end=344
+  _globals['_STORESTATE']._serialized_start=172
+  _globals['_STORESTATE']._serialized_end=255
+  _globals['_RESULTKEY']._serialized_start=258
+  _globals['_RESULTKEY']._serialized_end=429
 # @@protoc_insertion_point(module_scope)

@@ -47,6 +47,38 @@ class Freshness(_message.Message):
 Global___Freshness: _TypeAlias = Freshness  # noqa: Y015
 
 @_typing.final
+class StoreState(_message.Message):
+    """A state of the store, taken from the key of an earlier result: beyond it no event, trait or merge is seen. The call
+    waits for a state that is not reached yet, as it does for freshness.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_NO_FIELD_NUMBER: _builtins.int
+    IDENTITY_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PROFILE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    batch_no: _builtins.int
+    """Batches after this one are not seen."""
+    identity_sequence: _builtins.int
+    """Persons are those of this sequence of the identity feed."""
+    profile_sequence: _builtins.int
+    """Traits are those of this sequence of the profile feed."""
+    def __init__(
+        self,
+        *,
+        batch_no: _builtins.int = ...,
+        identity_sequence: _builtins.int = ...,
+        profile_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_no", b"batch_no", "identity_sequence", b"identity_sequence", "profile_sequence", b"profile_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreState: _TypeAlias = StoreState  # noqa: Y015
+
+@_typing.final
 class ResultKey(_message.Message):
     """What a result is a function of, and its digest: the same key gives the same digest."""
 

@@ -6,7 +6,7 @@ from siyu.analytics.v1 import analytics_service_pb2_grpc as pb_grpc
 from siyu_analytics.app.ask_model import AskModel, ModelAnswer
 from siyu_analytics.rpc import answers
 from siyu_analytics.rpc.calls import call_of
-from siyu_analytics.rpc.mapping import fill_scope, key_of
+from siyu_analytics.rpc.mapping import fill_scope, key_of, restore_call
 from siyu_analytics.rpc.models import (
     attribute,
     attribution,
@@ -84,7 +84,7 @@ class ModelServicer(pb_grpc.AnalyticsServiceServicer):
 
     async def _ask(self, rpc: ModelRpc[Any], request: Any) -> Any:
         question = rpc.question_from(request)
-        call = call_of(request, request.scope.freshness)
+        call = call_of(request, request.scope)
         answer: ModelAnswer[Any] = await self._model(call, question)
         echo = type(request)()
         echo.CopyFrom(request)
@@ -96,5 +96,5 @@ class ModelServicer(pb_grpc.AnalyticsServiceServicer):
         response.key.CopyFrom(key_of(answer.snapshot, echo.scope.as_of_time_ms))
         answers.sealed(response.key, echo, numbers)
         response.effective.CopyFrom(echo)
-        response.effective.scope.freshness.CopyFrom(request.scope.freshness)
+        restore_call(response.effective.scope, request.scope)
         return response
