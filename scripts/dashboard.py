@@ -156,6 +156,11 @@ ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
         Panel("Engine statements", "short", (
             (top("siyu_engine_statements", "engine"), "{{engine}}"),
             (top("siyu_engine_statements_limit", "engine"), "bound {{engine}}"))),
+        Panel("Answers kept", "bytes", (
+            (top("siyu_answers_kept_bytes", "job"), "kept {{job}}"),
+            (top("siyu_answers_kept_limit_bytes", "job"), "bound {{job}}"))),
+        Panel("Answers by where they came from", "short", (
+            (rate("siyu_answers_total", "outcome"), "{{outcome}}"),)),
     )),
 )  # fmt: skip
 

@@ -195,3 +195,22 @@ async def test_a_broken_bitmap_is_refused(questions: Questions, data: bytes) -> 
         await questions.rpc.CompareGroups(
             pb.CompareGroupsRequest(project_id="p", treated_bitmap=data, goal=EVENT), None
         )
+
+
+async def test_the_same_state_is_answered_from_what_is_kept(questions: Questions) -> None:
+    events = [Event(1, "trade", 1_000, "a"), Event(2, "trade", 1_000, "b", batch_no=BATCH + 1)]
+    world = await loaded(questions, events=events, person_of={1: 1, 2: 2})
+    results = questions.asking.results
+    results.most_bytes = 1_000_000
+    request = pb.QueryEventsRequest(project_id=world.project, event=EVENT)
+    first = await questions.rpc.QueryEvents(request, None)
+    asked = results.misses
+    assert await questions.rpc.QueryEvents(request, None) == first
+    assert (results.misses, results.hits) == (asked, asked)
+    questions.watermarks.state = type(questions.watermarks.state)(BATCH + 1, 3, 5)
+    newer = await questions.rpc.QueryEvents(request, None)
+    assert (newer.total.events, first.total.events) == (2, 1)
+    assert results.misses > asked
+    another = await loaded(questions, events=events[:1], person_of={1: 1})
+    request.project_id = another.project
+    assert (await questions.rpc.QueryEvents(request, None)).total.events == 1

@@ -310,6 +310,16 @@ ENGINE_LIMIT = StateDef(
     ("engine",),
 )
 
+ANSWERS = StateDef(
+    "siyu_answers_total",
+    "{answer}",
+    "Answers of the engine: asked of it, kept from before, or joined while another waited.",
+    ("outcome",),
+    total=True,
+)
+ANSWERS_KEPT = StateDef("siyu_answers_kept_bytes", "By", "Answers that are kept.")
+ANSWERS_KEPT_LIMIT = StateDef("siyu_answers_kept_limit_bytes", "By", "Answers that may be kept.")
+
 # --- touch --------------------------------------------------------------------------------
 
 TOUCH_SENDS = CounterDef(

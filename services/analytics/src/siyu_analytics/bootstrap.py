@@ -16,6 +16,7 @@ from siyu_analytics.app.plan_batch import PlanBatch
 from siyu_analytics.app.recent_work import RecentWork
 from siyu_analytics.app.reconcile import Reconcile, ReconcileWorker
 from siyu_analytics.app.recover_sink import RecoverSink
+from siyu_analytics.app.result_cache import ResultCache
 from siyu_analytics.app.sink_ports import Numbers
 from siyu_analytics.app.watermark import LiveWatermarks
 from siyu_analytics.config import AnalyticsConfig
@@ -24,6 +25,7 @@ from siyu_analytics.engine.protobuf import EVENT_SCHEMA
 from siyu_analytics.engine.states import engine_probe
 from siyu_analytics.rpc.accounts import AccountMetrics
 from siyu_analytics.rpc.number_peer import IdentityNumbers
+from siyu_analytics.rpc.result_states import cache_probe
 from siyu_analytics.rpc.servicer import AnalyticsServicer, use_cases
 from siyu_analytics.rpc.tokens import CellTokens
 from siyu_analytics.store.event_batches import EngineEventBatches
@@ -88,7 +90,8 @@ async def build(config: AnalyticsConfig, runtime: Runtime) -> App:
     persons = EnginePersonMap(reads, runtime.clock)
     watermarks = LiveWatermarks(SqlProgress(database), persons, runtime.clock)
     recent = RecentWork()
-    asking = Asking(reads, watermarks, persons, runtime.clock, recent)
+    results = ResultCache(config.cache_bytes)
+    asking = Asking(reads, watermarks, persons, runtime.clock, recent, results)
     reconcile = Reconcile(SqlLedger(database), stream, config.partitions, runtime.clock)
     observe = AccountMetrics(runtime.telemetry.meter)
     servicer = AnalyticsServicer(
@@ -129,6 +132,7 @@ async def build(config: AnalyticsConfig, runtime: Runtime) -> App:
         probes={
             "database": database_probe(database),
             "engines": engine_probe(reads, writes),
+            "results": cache_probe(results),
             **{name: reader.states for name, reader in reading.readers.items()},
         },
         ready=guard.first_verified,

@@ -33,6 +33,11 @@ class AnalyticsConfig(CommonConfig):
     query_timeout_s: float = setting(
         "SIYU_ANALYTICS_QUERY_TIMEOUT_S", default=60.0, doc="longest query"
     )
+    cache_bytes: int = setting(
+        "SIYU_ANALYTICS_CACHE_BYTES",
+        default=64_000_000,
+        doc="answers that are kept for who asks the same on the same state; 0: none",
+    )
     duplicate_window_days: int = setting(
         "SIYU_ANALYTICS_DUPLICATE_WINDOW_DAYS",
         default=0,
@@ -43,5 +48,7 @@ class AnalyticsConfig(CommonConfig):
         super().__post_init__()
         if min(self.engine_memory, self.query_memory, self.query_threads) < 1:
             raise ValueError("SIYU_ANALYTICS_ENGINE_MEMORY and its like must be positive")
+        if self.cache_bytes < 0:
+            raise ValueError("SIYU_ANALYTICS_CACHE_BYTES: must not be negative")
         if self.duplicate_window_days < 0:
             raise ValueError("SIYU_ANALYTICS_DUPLICATE_WINDOW_DAYS: must not be negative")
