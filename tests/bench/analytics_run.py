@@ -121,7 +121,7 @@ async def _measure(
     to_ms = START_MS + DAYS * DAY_MS
     from support.every_question import every_question
 
-    person = (await persons.at(PROJECT, 3)).person
+    map_now = await persons.at(PROJECT, 3)
     seen = (
         f"project_id = '{PROJECT}' AND batch_no <= {events}"
         f" AND time >= fromUnixTimestamp64Milli({START_MS}, 'UTC')"
@@ -132,7 +132,16 @@ async def _measure(
         request.project_id = PROJECT
         request.scope.from_time_ms, request.scope.to_time_ms = START_MS, to_ms
         request.scope.as_of_time_ms = to_ms
-        sql = (SQL / f"{model}.sql").read_text(encoding="utf-8").format(person=person, seen=seen)
+        sql = (
+            (SQL / f"{model}.sql")
+            .read_text(encoding="utf-8")
+            .format(
+                person=map_now.person,
+                seen=seen,
+                population=map_now.population.replace("{project_id:String}", f"'{PROJECT}'"),
+                as_of=to_ms,
+            )
+        )
         took: dict[str, list[float]] = {"rpc": [], "sql": []}
         peaks: list[float] = []
         for turn in range(ROUNDS + 1):

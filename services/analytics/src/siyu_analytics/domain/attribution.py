@@ -31,6 +31,9 @@ SCALE: Final = 10_000
 _DAY_MS: Final = 86_400_000
 _MAX_WINDOW_MS: Final = 3_650 * _DAY_MS
 _MAX_TOUCHES: Final = 8
+_ALL, _DIRECT, _OWED = 1, 2, 3
+"""Kinds of items: a conversion, one without a touch once more, what a touch is owed of one."""
+_NOWHERE: Final = "('', false, false)"
 
 
 class Model(Enum):
@@ -97,19 +100,13 @@ class Attribution:
     def answer(self, binder: Binder, kept: Sequence[GroupKey] | None) -> Query:
         """Rows of ``kind`` ('all', 'direct', 'owed', 'touch'), ``place`` and the numbers."""
         place = placed(binder, Breakdown(""), kept)
-        none = "('', false, false) AS place"
-        whole = (
-            f"SELECT if(direct, 'direct', 'all') AS kind, {none}, count() AS conversions,"
-            " uniqExact(person) AS persons, toUInt64(0) AS touches,"
-            f" toInt128(count()) * {SCALE} AS credit, sum(amount) AS amount"
-            f" FROM (SELECT person, amount, arrayJoin(if(empty(near), [false, true], [false]))"
-            f" AS direct FROM ({_conversions(binder, self)})) GROUP BY direct"
-        )
-        owed = (
-            f"SELECT 'owed' AS kind, {place}, uniqExact((person, conversion)) AS conversions,"
-            " uniqExact(person) AS persons, uniqExact((person, touch.1, touch.2)) AS touches,"
-            f" sum(credit) AS credit, sum(share) AS amount FROM ({_owed(binder, self)})"
-            " GROUP BY place"
+        counted = (
+            "SELECT ['all', 'direct', 'owed'][item] AS kind, place,"
+            " uniqExact((person, conversion)) AS conversions, uniqExact(person) AS persons,"
+            f" uniqExactIf((person, touch), item = {_OWED}) AS touches, sum(credit) AS credit,"
+            " sum(share) AS amount FROM (SELECT item, person, conversion, touch, credit, share,"
+            f" if(item = {_OWED}, place, {_NOWHERE}) AS place"
+            f" FROM (SELECT *, {place} FROM ({_items(binder, self)}))) GROUP BY item, place"
         )
         seen = (
             f"SELECT 'touch' AS kind, {place}, toUInt64(0) AS conversions,"
@@ -118,7 +115,7 @@ class Attribution:
         )
         return binder.query(
             "SELECT kind, place, conversions, persons, touches, toString(credit) AS credit,"
-            f" toString(amount) AS amount FROM ({whole} UNION ALL {owed} UNION ALL {seen})"
+            f" toString(amount) AS amount FROM ({counted} UNION ALL {seen})"
             " ORDER BY kind, place.3, touches DESC, place.2, place.1"
         )
 
@@ -157,10 +154,10 @@ def _kind(binder: Binder, by: Breakdown | None) -> str:
 
 
 def _conversions(binder: Binder, asked: Attribution) -> str:
-    """A SELECT of ``person``, ``conversion``, ``amount``, ``near``, a row a conversion.
+    """A SELECT of ``person``, ``conversion``, ``at``, ``amount``, ``near``, a row a conversion.
 
-    ``conversion`` is its time and message id, ``near`` its touches by time: tuples of time, message
-    id and kind.
+    ``conversion`` is its number among the person's, ``at`` its time in milliseconds, ``near`` its
+    touches by time: tuples of time, kind and number among the person's.
     """
     scope = asked.scope
     span = Span(max(0, scope.from_ms - asked.window_ms), scope.to_ms).until(scope.as_of_ms)
@@ -174,24 +171,25 @@ def _conversions(binder: Binder, asked: Attribution) -> str:
         f"{any_of(binder, asked.touches)} AS touches",
         f"{event_predicate(binder, asked.target)} AND time >= {low} AS converts",
     ]
-    linked, equal = "('', false)", ""
+    linked, equal = "false", ""
     if asked.same_property:
         linked = text_of(property_source(binder, asked.same_property))
-        equal = " AND NOT (t.4).2 AND NOT (c.4).2 AND (t.4).1 = (c.4).1"
+        equal = " AND NOT (t.4).2 AND NOT (c.3).2 AND (t.4).1 = (c.3).1"
     columns.append(f"{linked} AS linked")
     persons = persons_filter(binder, scope.persons)
     rows = scan(binder, [*asked.touches, asked.target], span, columns, persons)
     laid_out = (
         "SELECT person, arraySort(t -> (t.1, t.2),"
-        " groupArrayIf((ms, message_id, kind, linked), touches)) AS touched,"
-        " groupArrayIf((ms, message_id, worth, linked), converts) AS converted"
+        " groupArrayIf((ms, message_id, kind, linked), touches)) AS laid,"
+        " arrayMap((t, i) -> (t.1, t.3, i, t.4), laid, arrayEnumerate(laid)) AS touched,"
+        " groupArrayIf((ms, worth, linked), converts) AS converted"
         f" FROM ({rows}) GROUP BY person HAVING notEmpty(converted)"
     )
     window = binder.whole(asked.window_ms)
     return (
-        "SELECT person, (c.1, c.2) AS conversion, c.3 AS amount,"
+        "SELECT person, conversion, c.1 AS at, c.2 AS amount,"
         f" arrayFilter(t -> t.1 < c.1 AND t.1 >= c.1 - {window}{equal}, touched) AS near"
-        f" FROM ({laid_out}) ARRAY JOIN converted AS c"
+        f" FROM ({laid_out}) ARRAY JOIN converted AS c, arrayEnumerate(converted) AS conversion"
     )
 
 
@@ -202,26 +200,41 @@ def _amount(binder: Binder, asked: Attribution) -> str:
 
 
 def _owed(binder: Binder, asked: Attribution) -> str:
-    """A SELECT of what each touch of each conversion is owed.
+    """A SELECT of what each touch of each conversion is owed; columns see ``_items``."""
+    return f"SELECT * FROM ({_items(binder, asked)}) WHERE item = {_OWED}"
 
-    Columns: ``person``, ``conversion``, ``touch``, ``split``, ``credit`` and ``share`` in
-    ten-thousandths. A share is the difference of two rounded sums, so that shares add up exactly.
+
+def _items(binder: Binder, asked: Attribution) -> str:
+    """A SELECT of every conversion, of those without a touch again, and of what each touch is owed.
+
+    Columns: ``item``, ``person``, ``conversion``, ``touch`` (its number among the person's),
+    ``split``, and in ten-thousandths ``credit`` and ``share``. A share is the difference of two
+    rounded sums, so that shares add up exactly. All in one pass: laying a person's events out is
+    what takes the time.
     """
     sums = _sums(asked)
     shared = (
-        f"SELECT person, conversion, amount, near, length(near) AS k{_ages(binder, asked)},"
+        f"SELECT person, conversion, at, amount, near, length(near) AS k{_ages(binder, asked)},"
         f" arrayMap(i -> {sums.format(whole='toFloat64(amount)')}, arrayEnumerate(near)) AS upto,"
         f" arrayMap(i -> {sums.format(whole=f'toFloat64({SCALE})')}, arrayEnumerate(near)) AS parts"
-        f" FROM ({_conversions(binder, asked)}) WHERE notEmpty(near)"
+        f" FROM ({_conversions(binder, asked)})"
     )
+    # Of a conversion without a touch two items, else one and those of its touches.
+    size = "k + if(k = 0, 2, 1)"
+    others = f"toUInt8(if(k = 0, {_DIRECT}, {_OWED}))"
+    items = f"arrayPushFront(arrayResize(emptyArrayUInt8(), {size} - 1, {others}), {_ALL})"
+    touches = f"arrayResize(arrayPushFront(near, near[1]), {size})"
+    shares = f"arrayResize(arrayPushFront({_steps('upto')}, amount), {size}, amount)"
+    whole = f"toInt128({SCALE})"
+    credit = f"arrayResize(arrayPushFront({_steps('parts')}, {whole}), {size}, {whole})"
     rows = (
-        "SELECT person, conversion, touch, touch.3 AS split, share, credit"
-        f" FROM ({shared}) ARRAY JOIN near AS touch, {_steps('upto')} AS share,"
-        f" {_steps('parts')} AS credit"
+        "SELECT item, person, conversion, of.3 AS touch, of.2 AS split, share, credit"
+        f" FROM ({shared}) ARRAY JOIN {items} AS item, {touches} AS of, {shares} AS share,"
+        f" {credit} AS credit"
     )
     by = asked.breakdown
     if by is not None and by.by_trait:
-        bare = f"SELECT person, conversion, touch, share, credit FROM ({rows})"
+        bare = f"SELECT item, person, conversion, touch, share, credit FROM ({rows})"
         return with_trait(binder, by, bare)
     return rows
 
@@ -229,7 +242,7 @@ def _owed(binder: Binder, asked: Attribution) -> str:
 def _steps(sums: str) -> str:
     """SQL: the steps between running sums, each sum rounded half to even."""
     rounded = f"arrayMap(x -> toInt128(roundBankers(x)), {sums})"
-    before = f"arrayMap(x -> toInt128(roundBankers(x)), arrayPushFront(arrayPopBack({sums}), 0.))"
+    before = f"arrayResize(arrayPushFront({rounded}, toInt128(0)), length({sums}))"
     return f"arrayMap((x, y) -> x - y, {rounded}, {before})"
 
 
@@ -254,5 +267,5 @@ def _ages(binder: Binder, asked: Attribution) -> str:
     if asked.model is not Model.DECAY:
         return ""
     half = binder.bind(float(asked.half_life_ms), "Float64")
-    weight = f"exp2((t.1 - conversion.1) / {half})"
+    weight = f"exp2((t.1 - at) / {half})"
     return f", arrayCumSum(arrayMap(t -> {weight}, near)) AS heavier"

@@ -70,28 +70,38 @@ class Heatmap:
         return None
 
     def answer(self, binder: Binder, _kept: Sequence[GroupKey] | None) -> Query:
-        """One row: the three layers as arrays of tuples, and what each is a part of."""
-        depths = [
-            f"({depth}, countIf(shown >= {depth}), uniqExactIf(person, shown >= {depth}))"
-            for depth in DEPTHS
-        ]
+        """One row: the three layers as arrays of tuples, and what each is a part of.
+
+        A scan for each: what is sorted, or counted by person, is then the little that it has to be.
+        """
+        clicks = _clicks(binder, self)
+        counts = (
+            "SELECT countIf(placed) AS clicks, countIf(is_element) AS element_clicks"
+            f" FROM ({clicks})"
+        )
         points = (
-            f"SELECT countIf(placed) AS clicks, arrayMap(p -> (p.2, p.3), arraySlice(arraySort("
-            f"groupArrayIf((hash, x, y), placed)), 1, {self.points})) AS points,"
-            f" countIf(is_element) AS element_clicks FROM ({_clicks(binder, self)})"
+            "SELECT groupArray((x, y)) AS points FROM ("
+            f"SELECT x, y FROM ({clicks}) WHERE placed ORDER BY hash, x, y LIMIT {self.points})"
         )
         elements = (
             "SELECT groupArray((split, number, people)) AS elements FROM ("
             "SELECT split, count() AS number, uniqExact(person) AS people"
-            f" FROM ({_clicks(binder, self)}) WHERE is_element GROUP BY split"
+            f" FROM ({clicks}) WHERE is_element GROUP BY split"
             f" ORDER BY number DESC, split.2, split.1 LIMIT {_MAX_ELEMENTS})"
         )
-        visits = (
-            f"SELECT count() AS visits, [{', '.join(depths)}] AS depths"
-            f" FROM ({_visits(binder, self)})"
+        visits = _visits(binder, self)
+        reached = f"SELECT count() AS visits, {_each_depth('shown')} AS views FROM ({visits})"
+        persons = (
+            f"SELECT {_each_depth('deepest')} AS people FROM (SELECT max(shown) AS deepest"
+            f" FROM ({visits}) WHERE shown >= 0 GROUP BY person)"
         )
+        layers = " CROSS JOIN ".join(
+            f"({layer}) AS layer_{place}"
+            for place, layer in enumerate((counts, points, elements, reached, persons))
+        )
+        depths = f"arrayMap((d, v, p) -> (d, v, p), {list(DEPTHS)}, views, people) AS depths"
         return binder.query(
-            f"SELECT * FROM ({points}) AS p CROSS JOIN ({elements}) AS e CROSS JOIN ({visits}) AS v"
+            f"SELECT clicks, points, element_clicks, elements, visits, {depths} FROM {layers}"
         )
 
     def members(self, binder: Binder, cell: "HeatmapCell", _kept: Sequence[GroupKey] | None) -> str:
@@ -107,6 +117,11 @@ class HeatmapCell(NamedTuple):
 
     group: GroupKey | None
     depth: int
+
+
+def _each_depth(column: str) -> str:
+    """SQL: of each depth how many rows reached it."""
+    return f"[{', '.join(f'countIf({column} >= {depth})' for depth in DEPTHS)}]"
 
 
 def _clicks(binder: Binder, asked: Heatmap) -> str:

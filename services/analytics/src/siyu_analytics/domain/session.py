@@ -25,7 +25,13 @@ from siyu_analytics.domain.filters import EventFilter, check_property
 from siyu_analytics.domain.periods import Granularity, bucket_sql, periods
 from siyu_analytics.domain.predicate import any_of, property_source
 from siyu_analytics.domain.scope import Scope, check_scope
-from siyu_analytics.domain.session_rule import SessionRule, check_events, sessions_sql
+from siyu_analytics.domain.session_rule import (
+    EVERY,
+    SessionRule,
+    check_events,
+    persons_sessions_sql,
+    sessions_sql,
+)
 
 LENGTHS_MS: Final = tuple(
     1_000 * seconds for seconds in (0, 3, 10, 30, 60, 180, 600, 1_800, 3_600, 0)
@@ -80,11 +86,8 @@ class Sessions:
 
     def answer(self, binder: Binder, kept: Sequence[GroupKey] | None) -> Query:
         """Rows of ``kind`` ('page', 'row' or 'total'), ``bucket``, ``place`` and the numbers."""
-        rows = f"SELECT *, {placed(binder, self.breakdown, kept)} FROM ({_sessions(binder, self)})"
-        sessions = (
-            "SELECT if(grouping(bucket) = 1, 'total', 'row') AS kind, bucket, place,"
-            f" {', '.join(_numbers())} FROM ({rows}) GROUP BY GROUPING SETS ((bucket, place), ())"
-        )
+        split = self.breakdown is not None or self.granularity is not Granularity.WHOLE
+        sessions = _split(binder, self, kept) if split else _whole(binder, self)
         if not self.page_property:
             return binder.query(f"SELECT * FROM ({sessions}) ORDER BY {_ORDER}")
         none = "emptyArrayUInt64()"
@@ -130,6 +133,49 @@ class SessionCell(NamedTuple):
 
 
 _ORDER: Final = "kind, bucket, place.3, sessions DESC, place.2, place.1"
+
+
+def _split(binder: Binder, asked: Sessions, kept: Sequence[GroupKey] | None) -> str:
+    """Rows by time and group, and the total."""
+    rows = f"SELECT *, {placed(binder, asked.breakdown, kept)} FROM ({_sessions(binder, asked)})"
+    return (
+        "SELECT if(grouping(bucket) = 1, 'total', 'row') AS kind, bucket, place,"
+        f" {', '.join(_numbers())} FROM ({rows}) GROUP BY GROUPING SETS ((bucket, place), ())"
+    )
+
+
+def _whole(binder: Binder, asked: Sessions) -> str:
+    """The same of all sessions together: each person's at once, so that nobody is told apart."""
+    rows = persons_sessions_sql(binder, asked.rule, asked.scope, [_is_page(binder, asked)])
+    lengths = [_inside("took", low, high) for low, high in pairwise(LENGTHS_MS)]
+    depths = [_inside("views", low, high) for low, high in pairwise(DEPTHS)]
+    looked = "if(arrayExists(r -> r.3, s), s[-1].1 - arrayFirst(r -> r.3, s).1, 0)"
+    columns = [
+        "length(sessions) AS number",
+        "arraySum(s -> length(s), sessions) AS size",
+        "arrayMap(s -> s[-1].1 - s[1].1, sessions) AS all_took",
+        "arrayMap(s -> arrayCount(r -> r.3, s), sessions) AS viewed",
+        f"arraySum(s -> {looked}, sessions) AS looked",
+        "arrayCount(views -> views = 1, viewed) AS once",
+        f"[{', '.join(f'arrayCount(took -> {test}, all_took)' for test in lengths)}] AS took_in",
+        f"[{', '.join(f'arrayCount(views -> {test}, viewed)' for test in depths)}] AS seen_in",
+    ]
+    # Of nobody there is no array.
+    number = "arrayResize(sumForEach({0}), {1})"
+    persons = number.format("arrayMap(x -> toUInt64(x > 0), {0})", "{1}")
+    return (
+        "SELECT arrayJoin(if(count() = 0, ['total'], ['row', 'total'])) AS kind,"
+        " toInt64(0) AS bucket, ('', false, false) AS place,"
+        " sum(number) AS sessions, count() AS persons,"
+        " sum(size) AS events, sum(arraySum(viewed)) AS all_views,"
+        " sum(arraySum(all_took)) AS duration, sum(looked) AS dwell, sum(once) AS bounces,"
+        " countIf(once > 0) AS bounced,"
+        f" {number.format('took_in', len(lengths))} AS lengths,"
+        f" {persons.format('took_in', len(lengths))} AS in_lengths,"
+        f" {number.format('seen_in', len(depths))} AS depths,"
+        f" {persons.format('seen_in', len(depths))} AS in_depths"
+        f" FROM (SELECT {', '.join(columns)} FROM ({rows}))"
+    )
 
 
 def _numbers() -> list[str]:
@@ -192,4 +238,4 @@ def _views(binder: Binder, asked: Sessions) -> str:
 
 
 def _is_page(binder: Binder, asked: Sessions) -> str:
-    return any_of(binder, asked.pages) if asked.pages else "true"
+    return any_of(binder, asked.pages) if asked.pages else EVERY

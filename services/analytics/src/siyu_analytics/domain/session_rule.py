@@ -19,6 +19,10 @@ _MAX_TIMEOUT_MS: Final = 5 * 3_600_000
 _DEFAULT_TIMEOUT_MS: Final = 30 * 60_000
 
 
+EVERY: Final = "true"
+"""A column that is the same for every event."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRule:
     """Where sessions end."""
@@ -56,10 +60,19 @@ def check_events(events: Sequence[EventFilter], field: str) -> None:
 
 
 def sessions_sql(binder: Binder, rule: SessionRule, scope: Scope, columns: Sequence[str]) -> str:
-    """A SELECT of ``person`` and ``session``, a row a session.
+    """A SELECT of ``person`` and ``session``, a row a session: see ``persons_sessions_sql``."""
+    rows = persons_sessions_sql(binder, rule, scope, columns)
+    return f"SELECT person, arrayJoin(sessions) AS session FROM ({rows})"
+
+
+def persons_sessions_sql(
+    binder: Binder, rule: SessionRule, scope: Scope, columns: Sequence[str]
+) -> str:
+    """A SELECT of ``person`` and ``sessions``, a row a person.
 
     A session is an array of its events by time, tuples of the time in milliseconds, the message id
-    and the columns: expressions over ``events``.
+    and the columns: expressions over ``events``. The id is 0 where it makes no difference which of
+    the events of one instant comes first.
     """
     told = [f"{column} AS told_{place}" for place, column in enumerate(columns)]
     fields = ["ms", "message_id", *(f"told_{place}" for place in range(len(columns)))]
@@ -96,6 +109,12 @@ def sessions_sql(binder: Binder, rule: SessionRule, scope: Scope, columns: Seque
         told.append("name")
     persons = persons_filter(binder, scope.persons)
     meant = [*rule.events, *rule.starting] if rule.events else None
-    rows = scan(binder, meant, scope.span, [MS, "message_id", *told], persons)
-    laid_out = f"SELECT person, {', '.join(stages)} FROM ({rows}){where} GROUP BY person"
-    return f"SELECT person, arrayJoin(sessions) AS session FROM ({laid_out})"
+    alike = all(column == EVERY for column in columns)
+    tie = "toUInt8(0) AS message_id" if alike and not _told_apart(rule) else "message_id"
+    rows = scan(binder, meant, scope.span, [MS, tie, *told], persons)
+    return f"SELECT person, {', '.join(stages)} FROM ({rows}){where} GROUP BY person"
+
+
+def _told_apart(rule: SessionRule) -> bool:
+    """Whether events of one instant may cut differently."""
+    return bool(rule.starting or rule.change_property)

@@ -25,7 +25,6 @@ def trait_source() -> Source:
 
 def latest_trait(binder: Binder, name: str) -> str:
     """A SELECT of ``person_no``, ``type`` and the value columns, of persons who have the trait."""
-    columns = ", ".join(_COLUMNS.values())
     basis = binder.basis
     where = [
         "project_id = {project_id:String}",
@@ -35,10 +34,11 @@ def latest_trait(binder: Binder, name: str) -> str:
     ]
     if binder.only_person is not None:
         where.append(f"person_no = {binder.number(binder.only_person)}")
-    told = f"argMax((type, {columns}), sequence) AS told"
-    rows = f"SELECT person_no, {told} FROM trait WHERE {' AND '.join(where)} GROUP BY person_no"
-    split = ", ".join(
-        f"told.{place} AS {column}"
-        for place, column in enumerate(("type", *_COLUMNS.values()), start=1)
+    # One by one, so that the engine leaves out those that a question does not look at.
+    told = ", ".join(
+        f"argMax(t.{column}, t.sequence) AS {column}" for column in ("type", *_COLUMNS.values())
     )
-    return f"SELECT person_no, {split} FROM ({rows}) WHERE told.1 != {TYPES['absent']}"
+    rows = (
+        f"SELECT person_no, {told} FROM trait AS t WHERE {' AND '.join(where)} GROUP BY person_no"
+    )
+    return f"SELECT * FROM ({rows}) WHERE type != {TYPES['absent']}"
