@@ -19,6 +19,7 @@ from siyu_analytics.app.recover_sink import RecoverSink
 from siyu_analytics.app.sink_ports import Numbers
 from siyu_analytics.app.watermark import LiveWatermarks
 from siyu_analytics.config import AnalyticsConfig
+from siyu_analytics.domain.cost import CostBounds
 from siyu_analytics.engine.chdb import ChdbEngine, Limits
 from siyu_analytics.engine.protobuf import EVENT_SCHEMA
 from siyu_analytics.engine.states import engine_probe
@@ -214,6 +215,8 @@ def read_limits(config: AnalyticsConfig) -> Limits:
     return Limits(
         threads=config.query_threads,
         guests=max(1, config.query_threads // 2),
+        heavy=config.heavy_queries,
+        cost=CostBounds(config.light_rows, config.most_rows),
         server_memory=config.engine_memory,
         query_memory=config.query_memory,
         timeout_s=config.query_timeout_s,

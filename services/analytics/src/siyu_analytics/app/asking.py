@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from siyu_analytics.app.ports import Engine, Freshness, PersonMap, Snapshot, Watermarks
 from siyu_analytics.app.recent_work import RecentWork
+from siyu_analytics.app.underway import Underway
 from siyu_analytics.domain.binder import Basis, Query
-from siyu_kit.clock import Clock
+from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.errors import DeadlineExceeded
 
 
@@ -31,6 +32,7 @@ class Asking:
     persons: PersonMap
     clock: Clock
     recent: RecentWork = field(default_factory=RecentWork)
+    underway: Underway = field(default_factory=lambda: Underway(SystemClock()))
 
     async def basis(
         self, call: Call, as_of_ms: int, zone: str, *, pinned: Snapshot | None = None
@@ -40,6 +42,7 @@ class Asking:
         ``pinned`` is the state of an earlier answer: events and traits beyond it are not seen, so
         that a list stays that of its count. Persons are always those of now.
         """
+        self.underway.begin(call.project_id)
         snapshot = await self.watermarks.wait(call.project_id, call.freshness, call.deadline)
         self.recent.link(call.project_id, snapshot)
         if pinned is not None:
@@ -79,4 +82,7 @@ class Asking:
         timeout_s = call.deadline - self.clock.monotonic()
         if timeout_s <= 0:
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "no time is left", method="query")
-        return await self.engine.query(query.sql, query.parameters, timeout_s=timeout_s)
+        with self.underway.statement(call.project_id) as mark:
+            return await self.engine.query(
+                query.sql, query.parameters, timeout_s=timeout_s, mark=mark
+            )
