@@ -13,6 +13,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULT = HERE.parents[1] / "build" / "bench.json"
 TARGETS = {
+    "admission.light_p95_ratio": ("<=", 3.0),
+    "admission.sink_kept": (">=", 0.95),
+    "admission.sink_lag_p95_s": ("<=", 1.0),
     **{
         f"analytics.{model}.vs_sql": ("<=", 1.2)
         for model in (
