@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from siyu_analytics.engine.address import server_of
 from siyu_kit.config import CommonConfig, Secret, setting
 
 
@@ -18,6 +19,11 @@ class AnalyticsConfig(CommonConfig):
         "SIYU_ANALYTICS_KEY",
         default=Secret(""),
         doc="signs page tokens; replicas share it",
+    )
+    engine_url: Secret = setting(
+        "SIYU_ANALYTICS_ENGINE_URL",
+        default=Secret(""),
+        doc="ClickHouse server, http[s]://user:password@host:port/database; default: chDB, inside",
     )
     engine_memory: int = setting(
         "SIYU_ANALYTICS_ENGINE_MEMORY", default=6_000_000_000, doc="bytes the engine may take"
@@ -56,6 +62,8 @@ class AnalyticsConfig(CommonConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.engine_url:
+            server_of(self.engine_url)
         memory = min(self.engine_memory, self.query_memory)
         if min(memory, self.query_threads, self.heavy_queries) < 1:
             raise ValueError("SIYU_ANALYTICS_ENGINE_MEMORY and its like must be positive")

@@ -23,12 +23,16 @@ def reads_too_many_rows(error: Exception) -> bool:
 @contextmanager
 def surfaced(*, decoding: bool = False) -> Iterator[None]:
     """Raise a DomainError for what is a limit or the data's fault; the rest passes as it is."""
-    from clickhouse_connect.driver.exceptions import DatabaseError
+    from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
     try:
         yield
     except DatabaseError as error:
         code = error.code or 0
+        if code == 0 and isinstance(error, OperationalError):
+            raise DependencyDown(
+                "DEPENDENCY_DOWN", "the event store cannot be reached", dependency="event store"
+            ) from error
         if decoding and code in _UNREADABLE:
             raise InvalidInput(
                 "UNREADABLE_PAYLOAD", "the engine cannot read these messages"

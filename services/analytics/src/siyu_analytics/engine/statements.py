@@ -17,12 +17,30 @@ HEAVY: Final[Mapping[str, object]] = {
 }
 ORDINARY: Final[Mapping[str, object]] = {"priority": 1}
 
+_SESSION: Final[Mapping[str, object]] = {
+    **ORDINARY,
+    # Two cores are shared with the other services.
+    "max_threads": 2,
+    "max_insert_threads": 1,
+    # An import may bring a month at a time; a batch must still be one insert.
+    "max_partitions_per_insert_block": 0,
+    "max_bytes_before_external_group_by": 1_000_000_000,
+    "max_bytes_before_external_sort": 1_000_000_000,
+    "output_format_arrow_string_as_string": 1,
+    "output_format_arrow_low_cardinality_as_dictionary": 0,
+}
+
 PROCESSES: Final = (
     "SELECT Settings['log_comment'] AS mark, read_rows, total_rows_approx, read_bytes, elapsed"
     " FROM system.processes WHERE Settings['log_comment'] != ''"
 )
 KILL: Final = "KILL QUERY WHERE Settings['log_comment'] = '{mark}' ASYNC"
 """``mark`` is hexadecimal."""
+
+
+def session_of(query_memory: int) -> dict[str, object]:
+    """What holds for every statement of a connection."""
+    return {**_SESSION, "max_memory_usage": query_memory}
 
 
 def with_settings(sql: str, settings: Mapping[str, object]) -> str:
