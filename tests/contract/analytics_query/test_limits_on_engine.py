@@ -173,6 +173,26 @@ async def test_a_heavy_question_that_is_given_up_in_the_queue_never_runs(limited
     assert isinstance(await first, pa.Table)
 
 
+async def test_the_sink_s_engine_does_not_wait_for_questions(limited, project):
+    questions, sink = await limited(), await shared_engine()
+    asked = [
+        asyncio.create_task(questions.query(ENDLESS, {"salt": "x"}, mark=mark())) for _ in range(4)
+    ]
+
+    async def runs():
+        return questions.admitted == 4 and bool(await questions.progress())
+
+    await until(runs, 5)
+    async with asyncio.timeout(5):
+        await sink.command(FILL, {"project": project, "rows": ROWS})
+        found = await sink.query(COUNT, {"project": project})
+    assert found.column("n").to_pylist() == [2 * ROWS]
+    for task in asked:
+        task.cancel()
+    ended = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+
+
 async def test_the_engine_tells_how_far_its_questions_are(limited):
     engine, name = await limited(), mark()
     task = asyncio.create_task(engine.query(ENDLESS, {"salt": "x"}, mark=name))

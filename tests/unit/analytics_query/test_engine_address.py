@@ -2,8 +2,9 @@
 
 import pytest
 
+from siyu_analytics.config import AnalyticsConfig
 from siyu_analytics.engine.address import Server, server_of
-from siyu_kit.config import Secret
+from siyu_kit.config import ConfigError, Secret, load
 
 
 @pytest.mark.parametrize(
@@ -27,4 +28,12 @@ def test_the_parts_of_an_address(text, expected):
 def test_another_form_is_refused_without_telling_the_secret(text):
     with pytest.raises(ValueError, match="SIYU_ANALYTICS_ENGINE_URL") as refused:
         server_of(Secret(text))
+    assert "hidden" not in str(refused.value)
+
+
+def test_a_service_with_a_bad_address_does_not_start():
+    given = {"SIYU_IDENTITY_TARGET": "x:1", "SIYU_PROFILE_TARGET": "y:1"}
+    given["SIYU_ANALYTICS_ENGINE_URL"] = "tcp://u:hidden@store"
+    with pytest.raises(ConfigError, match="SIYU_ANALYTICS_ENGINE_URL") as refused:
+        load(AnalyticsConfig, given)
     assert "hidden" not in str(refused.value)

@@ -19,6 +19,8 @@ from siyu_client.platform import PlatformError
 from siyu_client.platform.services import SERVICES
 from siyu_kit.scope import REQUEST_ID_KEY
 
+Metadata = tuple[tuple[str, str | bytes], ...]
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
@@ -58,9 +60,9 @@ def run(options: argparse.Namespace) -> int:
     token = platform.credentials.tokens(options.subject, options.role or ["admin"]).token()
     with running.channel(platform.targets[options.service]) as channel:
         try:
-            metadata = [("authorization", f"Bearer {token}")]
+            metadata: Metadata = (("authorization", f"Bearer {token}"),)
             if options.request_id:
-                metadata.append((REQUEST_ID_KEY, options.request_id))
+                metadata += ((REQUEST_ID_KEY, options.request_id),)
             _print_responses(channel, method, request, metadata, options.timeout)
         except grpc.RpcError as error:
             print_error(error)
@@ -88,7 +90,7 @@ def _print_responses(
     channel: grpc.Channel,
     method: MethodDescriptor,
     request: Any,
-    metadata: list[tuple[str, str]],
+    metadata: Metadata,
     timeout_s: float,
 ) -> None:
     path = f"/{method.containing_service.full_name}/{method.name}"
