@@ -135,6 +135,20 @@ async def test_within_the_bounds_the_answer_is_the_same(limited, project):
         await engine.aclose()
 
 
+async def test_a_question_found_heavy_while_it_reads_is_answered_whole(limited, project):
+    """Each table is light by itself, and rows are on their way when the engine has added up."""
+    one = "SELECT ident_no AS n FROM events WHERE project_id = {project:String}"
+    both = f"SELECT n FROM ({one} UNION ALL {one})"
+    engine = await limited(cost=CostBounds(light_rows=ROWS * 3 // 2))
+    for _ in range(3):
+        found = await engine.query(both, {"project": project}, mark=mark())
+        assert sorted(found.column("n").to_pylist()) == sorted([*range(1, ROWS + 1)] * 2)
+    refusing = await limited(cost=CostBounds(ROWS * 3 // 2, ROWS * 7 // 4))
+    with pytest.raises(QuotaExceeded) as refused:
+        await refusing.query(both, {"project": project}, mark=mark())
+    assert int(refused.value.metadata["rows"]) >= 2 * ROWS
+
+
 async def test_a_light_question_never_waits_for_heavy_ones(limited, project):
     engine = await limited(heavy=1, cost=CostBounds(light_rows=5_000))
     ended: list[str] = []

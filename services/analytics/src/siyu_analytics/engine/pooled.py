@@ -50,6 +50,10 @@ class _AbandonedError(Exception):
     """Nobody waits for this statement any more, and it has not begun."""
 
 
+class _TooManyRowsError(Exception):
+    """A statement would read more rows than it was given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the engine may take."""
@@ -137,10 +141,11 @@ class PooledEngine(ABC):
         first_rows = self._limits.cost.first_rows if mark else 0
         if not first_rows:
             return await self._on_thread(asked.read, asked.mark)
-        found = await self._on_thread(partial(asked.read_or_weigh, first_rows), asked.mark)
-        if isinstance(found, pa.Table):
-            return found
-        self._limits.cost.check(max(found, first_rows + 1))
+        try:
+            return await self._on_thread(partial(asked.read_within, first_rows), asked.mark)
+        except _TooManyRowsError:
+            rows = await self._on_thread(asked.rows, asked.mark)
+        self._limits.cost.check(max(rows, first_rows + 1))
         most = self._limits.cost.most_rows
         heavily = partial(asked.read, settings={**HEAVY, "max_rows_to_read": most})
         return await self._on_thread(heavily, asked.mark, places=self._heavy)
@@ -153,7 +158,7 @@ class PooledEngine(ABC):
         """On the one thread that looks: who comes while another looks is told what that one saw."""
         taken_s, readings = self._readings
         if time.monotonic() - taken_s >= _READINGS_LAST_S:
-            with surfaced():
+            with surfaced(), self._sound():
                 raw = self._client().raw_query(PROCESSES, fmt="ArrowStream")
             readings = readings_of(_table(raw).to_pylist())
             self._readings = (time.monotonic(), readings)
@@ -299,19 +304,23 @@ class _Statement:
         """The whole answer."""
         return self._ask(client, self.sql, settings or {})
 
-    def read_or_weigh(self, first_rows: int, client: Any) -> pa.Table | int:
-        """The answer, or how many rows it would read if that is more than ``first_rows``.
+    def read_within(self, most_rows: int, client: Any) -> pa.Table:
+        """The answer. Raises _TooManyRowsError if it takes more rows than that.
 
-        The engine tells the latter while it plans, before it reads: a light statement pays nothing
-        for being weighed.
+        The engine tells so while it plans, before it reads: a light statement pays nothing for
+        being weighed. Only what several tables come to it may find out while it reads them.
         """
         from clickhouse_connect.driver.exceptions import DatabaseError
 
         try:
-            return self._ask(client, self.sql, {"max_rows_to_read": first_rows})
+            return self._ask(client, self.sql, {"max_rows_to_read": most_rows})
         except DatabaseError as error:
-            if not reads_too_many_rows(error):
-                raise
+            if reads_too_many_rows(error):
+                raise _TooManyRowsError from error
+            raise
+
+    def rows(self, client: Any) -> int:
+        """How many it would read."""
         return rows_of(self._ask(client, estimate(self.sql), {}).to_pylist())
 
     def _ask(self, client: Any, sql: str, settings: Mapping[str, object]) -> pa.Table:
