@@ -10,10 +10,12 @@ from typing import Any, Final
 from siyu_analytics.domain.progress import Reading
 
 HEAVY: Final[Mapping[str, object]] = {
-    # It stands still while anything with a smaller number runs, but takes a block of rows in every
-    # 50 ms, so that it ends however much there is of that.
+    # While it reads it stands still as long as anything with a smaller number runs, but takes a
+    # block of rows in every 100 ms, so that it ends however much there is of that. What it does
+    # after reading knows no such rule: there it has one thread, and half of the cores are free.
     "priority": 2,
-    "low_priority_query_wait_time_ms": 50,
+    "low_priority_query_wait_time_ms": 100,
+    "max_threads": 1,
 }
 ORDINARY: Final[Mapping[str, object]] = {"priority": 1}
 
