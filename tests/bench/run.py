@@ -28,6 +28,9 @@ MODELS = (
     "session",
 )
 TARGETS = {
+    "admission.light_p95_ratio": ("<=", 3.0),
+    "admission.sink_lag_p95_s": ("<=", 2.0),
+    "admission.sink_vs_alone": (">=", 0.8),
     **{f"analytics.{model}.vs_sql": ("<=", 1.2) for model in MODELS},
     **{f"analytics.{model}.vs_sql_moved": ("<=", 1.2) for model in MODELS},
     **{f"analytics.{model}.moved": ("<=", 1.3) for model in MODELS},

@@ -27,6 +27,11 @@ async def shared_engine() -> ChdbEngine:
     return _open[0]
 
 
+async def engine_beside(limits: Limits, name: str = "beside") -> ChdbEngine:
+    """Another engine on the same tables, under limits of its own; whoever opens it closes it."""
+    return ChdbEngine((await shared_engine()).path, limits, name=name)
+
+
 def _remove(engine: ChdbEngine, path: Path) -> None:
     engine.close()
     shutil.rmtree(path, ignore_errors=True)

@@ -7,7 +7,7 @@ authorisation and outgoing calls read from it what they need.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from siyu_kit.limits.priority import Priority
 
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from siyu_kit.limits.place import Place
 
 
+REQUEST_ID_KEY: Final = "siyu-request-id"
+"""Metadata by which a caller names a call, to ask about it while it runs."""
+
+
 class Scope:
     """The surroundings of one server call, or of one batch of a worker."""
 
     __slots__ = (
-        "audit", "caller", "deadline", "method", "place", "priority", "project", "sampled",
-        "span_id", "trace_id",
+        "audit", "caller", "deadline", "method", "place", "priority", "project", "request_id",
+        "sampled", "span_id", "trace_id",
     )  # fmt: skip
 
     def __init__(self, method: str, trace_id: int, span_id: int, *, sampled: bool) -> None:
@@ -32,6 +36,8 @@ class Scope:
         self.span_id = span_id
         self.sampled = sampled
         self.project = ""
+        self.request_id = ""
+        """What the caller named the call, unchecked; empty mostly."""
         self.priority = Priority.ORDINARY
         self.caller: Caller | None = None
         self.audit: Draft | None = None

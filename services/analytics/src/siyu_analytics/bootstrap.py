@@ -20,8 +20,12 @@ from siyu_analytics.app.result_cache import ResultCache
 from siyu_analytics.app.sink_ports import Numbers
 from siyu_analytics.app.watermark import LiveWatermarks
 from siyu_analytics.config import AnalyticsConfig
-from siyu_analytics.engine.chdb import ChdbEngine, Limits
+from siyu_analytics.domain.cost import CostBounds
+from siyu_analytics.engine.address import server_of
+from siyu_analytics.engine.chdb import ChdbEngine
+from siyu_analytics.engine.pooled import Limits, PooledEngine
 from siyu_analytics.engine.protobuf import EVENT_SCHEMA
+from siyu_analytics.engine.server import ServerEngine
 from siyu_analytics.engine.states import engine_probe
 from siyu_analytics.rpc.accounts import AccountMetrics
 from siyu_analytics.rpc.number_peer import IdentityNumbers
@@ -80,10 +84,9 @@ async def build(config: AnalyticsConfig, runtime: Runtime) -> App:
     stream, guard = guarded.store, guarded.guard
     channel = runtime.connect(config.identity_target)
     profiles = runtime.connect(config.profile_target)
-    path = config.data_dir / "engine"
-    # Two engines on one path: analysts may fill the one, the sink has the other to itself.
-    reads = ChdbEngine(path, read_limits(config), name="query")
-    writes = ChdbEngine(path, Limits(threads=3, timeout_s=0), name="sink")
+    # Two engines on one store: analysts may fill the one, the sink has the other to itself.
+    reads = engine_of(config, read_limits(config), "query")
+    writes = engine_of(config, Limits(threads=3, timeout_s=0), "sink")
     for statement in statements(config.duplicate_window_days):
         await writes.command(statement)
 
@@ -160,7 +163,7 @@ class Reading:
 async def readers(
     stream: StreamStore,
     database: Database,
-    engine: ChdbEngine,
+    engine: PooledEngine,
     numbers: Numbers,
     clock: Clock,
     *,
@@ -213,11 +216,20 @@ async def readers(
     return reading
 
 
+def engine_of(config: AnalyticsConfig, limits: Limits, name: str) -> PooledEngine:
+    """ChDB in this process, or the server that is configured."""
+    if config.engine_url:
+        return ServerEngine(server_of(config.engine_url), limits, name=name)
+    return ChdbEngine(config.data_dir / "engine", limits, name=name)
+
+
 def read_limits(config: AnalyticsConfig) -> Limits:
     """The bounds of questions, as configured."""
     return Limits(
         threads=config.query_threads,
         guests=max(1, config.query_threads // 2),
+        heavy=config.heavy_queries,
+        cost=CostBounds(config.light_rows, config.most_rows),
         server_memory=config.engine_memory,
         query_memory=config.query_memory,
         timeout_s=config.query_timeout_s,

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from siyu_analytics.engine.address import server_of
 from siyu_kit.config import CommonConfig, Secret, setting
 
 
@@ -19,6 +20,11 @@ class AnalyticsConfig(CommonConfig):
         default=Secret(""),
         doc="signs page tokens; replicas share it",
     )
+    engine_url: Secret = setting(
+        "SIYU_ANALYTICS_ENGINE_URL",
+        default=Secret(""),
+        doc="ClickHouse server, http[s]://user:password@host:port/database; default: chDB, inside",
+    )
     engine_memory: int = setting(
         "SIYU_ANALYTICS_ENGINE_MEMORY", default=6_000_000_000, doc="bytes the engine may take"
     )
@@ -29,6 +35,21 @@ class AnalyticsConfig(CommonConfig):
         "SIYU_ANALYTICS_QUERY_THREADS",
         default=lambda: max(2, os.cpu_count() or 1),
         doc="queries at once, more wait; default: as many as cores",
+    )
+    heavy_queries: int = setting(
+        "SIYU_ANALYTICS_HEAVY_QUERIES",
+        default=lambda: max(1, (os.cpu_count() or 1) // 2),
+        doc="heavy statements at once, beside the light ones; default: half as many as cores",
+    )
+    light_rows: int = setting(
+        "SIYU_ANALYTICS_LIGHT_ROWS",
+        default=2_000_000,
+        doc="a statement that reads more rows is heavy; 0: none is",
+    )
+    most_rows: int = setting(
+        "SIYU_ANALYTICS_MOST_ROWS",
+        default=1_000_000_000,
+        doc="a statement that would read more rows is refused; 0: none is",
     )
     query_timeout_s: float = setting(
         "SIYU_ANALYTICS_QUERY_TIMEOUT_S", default=60.0, doc="longest query"
@@ -46,9 +67,14 @@ class AnalyticsConfig(CommonConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.engine_memory, self.query_memory, self.query_threads) < 1:
+        if self.engine_url:
+            server_of(self.engine_url)
+        memory = min(self.engine_memory, self.query_memory)
+        if min(memory, self.query_threads, self.heavy_queries) < 1:
             raise ValueError("SIYU_ANALYTICS_ENGINE_MEMORY and its like must be positive")
         if self.cache_bytes < 0:
             raise ValueError("SIYU_ANALYTICS_CACHE_BYTES: must not be negative")
+        if min(self.light_rows, self.most_rows) < 0:
+            raise ValueError("SIYU_ANALYTICS_LIGHT_ROWS, SIYU_ANALYTICS_MOST_ROWS: not negative")
         if self.duplicate_window_days < 0:
             raise ValueError("SIYU_ANALYTICS_DUPLICATE_WINDOW_DAYS: must not be negative")

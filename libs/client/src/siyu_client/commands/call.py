@@ -17,6 +17,9 @@ from siyu_client.commands import running
 from siyu_client.commands.rpc_errors import print_error
 from siyu_client.platform import PlatformError
 from siyu_client.platform.services import SERVICES
+from siyu_kit.scope import REQUEST_ID_KEY
+
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,6 +38,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--subject", default="local", help="who the caller is")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds")
+    parser.add_argument(
+        "--request-id",
+        default="",
+        help="names the call, for `WatchQuery`",
+    )
     parser.set_defaults(run=run)
 
 
@@ -52,7 +60,10 @@ def run(options: argparse.Namespace) -> int:
     token = platform.credentials.tokens(options.subject, options.role or ["admin"]).token()
     with running.channel(platform.targets[options.service]) as channel:
         try:
-            _print_responses(channel, method, request, token, options.timeout)
+            metadata: Metadata = (("authorization", f"Bearer {token}"),)
+            if options.request_id:
+                metadata += ((REQUEST_ID_KEY, options.request_id),)
+            _print_responses(channel, method, request, metadata, options.timeout)
         except grpc.RpcError as error:
             print_error(error)
             return 1
@@ -76,14 +87,17 @@ def _methods(service: str) -> dict[str, MethodDescriptor]:
 
 
 def _print_responses(
-    channel: grpc.Channel, method: MethodDescriptor, request: Any, token: str, timeout_s: float
+    channel: grpc.Channel,
+    method: MethodDescriptor,
+    request: Any,
+    metadata: Metadata,
+    timeout_s: float,
 ) -> None:
     path = f"/{method.containing_service.full_name}/{method.name}"
     codecs = {
         "request_serializer": type(request).SerializeToString,
         "response_deserializer": GetMessageClass(method.output_type).FromString,
     }
-    metadata = (("authorization", f"Bearer {token}"),)
     responses: Iterable[Any]
     if method.server_streaming:
         responses = channel.unary_stream(path, **codecs)(
@@ -95,4 +109,4 @@ def _print_responses(
         ]
     for response in responses:
         fields = json_format.MessageToDict(response, preserving_proto_field_name=True)
-        print(json.dumps(fields, ensure_ascii=False, indent=2))
+        print(json.dumps(fields, ensure_ascii=False, indent=2), flush=method.server_streaming)

@@ -31,6 +31,7 @@ from siyu_kit.rpc.gate import Gate
 from siyu_kit.rpc.observer import CallObserver, CallRecord
 from siyu_kit.rpc.retries import PUSHBACK_KEY, pushback
 from siyu_kit.rpc.status import STATUS_KEY, grpc_code, to_status
+from siyu_kit.scope import REQUEST_ID_KEY
 from siyu_kit.telemetry import TRACEPARENT, Telemetry, parse_traceparent
 
 logger = get_logger(__name__)
@@ -130,6 +131,7 @@ class MethodPipeline:
 
     def _begin(self, context: Any) -> tuple[CallRecord, Asked]:
         authorization = traceparent = priority = None
+        request_id = ""
         for key, value in context.invocation_metadata():
             if key == "authorization":
                 authorization = value
@@ -137,7 +139,10 @@ class MethodPipeline:
                 traceparent = value
             elif key == PRIORITY_KEY:
                 priority = value
+            elif key == REQUEST_ID_KEY:
+                request_id = value
         record = self._observer.begin(parse_traceparent(traceparent))
+        record.scope.request_id = request_id
         remaining = context.time_remaining()
         if remaining is not None:
             record.scope.deadline = record.started + remaining

@@ -9,8 +9,9 @@ import pyarrow as pa
 from siyu_analytics.app.ports import Engine, Freshness, PersonMap, Snapshot, Watermarks
 from siyu_analytics.app.recent_work import RecentWork
 from siyu_analytics.app.result_cache import ResultCache
+from siyu_analytics.app.underway import Underway
 from siyu_analytics.domain.binder import Basis, Query
-from siyu_kit.clock import Clock
+from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.errors import DeadlineExceeded
 
 
@@ -36,6 +37,7 @@ class Asking:
     clock: Clock
     recent: RecentWork = field(default_factory=RecentWork)
     results: ResultCache = field(default_factory=ResultCache)
+    underway: Underway = field(default_factory=lambda: Underway(SystemClock()))
 
     async def basis(self, call: Call, as_of_ms: int, zone: str) -> tuple[Basis, Snapshot]:
         """Wait until the store is fresh enough, and fix what the answer is a function of.
@@ -43,6 +45,7 @@ class Asking:
         Nothing beyond the call's pinned state is seen: no event, no trait, no merge. So a list
         stays that of its count, and the same key gives the same answer.
         """
+        self.underway.begin(call.project_id)
         snapshot = await self.watermarks.wait(call.project_id, _at_least(call), call.deadline)
         self.recent.link(call.project_id, snapshot)
         if call.pinned is not None:
@@ -82,7 +85,10 @@ class Asking:
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "no time is left", method="query")
 
         async def ask() -> pa.Table:
-            return await self.engine.query(query.sql, query.parameters, timeout_s=timeout_s)
+            with self.underway.statement(call.project_id) as mark:
+                return await self.engine.query(
+                    query.sql, query.parameters, timeout_s=timeout_s, mark=mark
+                )
 
         try:
             async with asyncio.timeout(timeout_s):

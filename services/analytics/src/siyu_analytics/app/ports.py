@@ -6,6 +6,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from siyu_analytics.domain.progress import Reading
+
 
 class Engine(Protocol):
     """The event store's engine: chDB in this process, or a ClickHouse server.
@@ -16,14 +18,27 @@ class Engine(Protocol):
     """
 
     async def query(
-        self, sql: str, parameters: Mapping[str, object], *, timeout_s: float | None = None
+        self,
+        sql: str,
+        parameters: Mapping[str, object],
+        *,
+        timeout_s: float | None = None,
+        mark: str = "",
     ) -> pa.Table:
         """Run a SELECT; the whole answer.
+
+        ``mark``, hexadecimal and used once, makes it a question's: ``progress`` shows it, and what
+        it costs decides when it runs. Raises ``QuotaExceeded`` (QUERY_TOO_COSTLY) for one that
+        would read too much.
 
         Raises ``DeadlineExceeded`` after ``timeout_s``, ``QuotaExceeded`` (QUERY_TOO_LARGE) when it
         needs more memory than one query may have, ``TooBusy`` when too many wait already. When the
         awaiting task is cancelled the query is killed.
         """
+        ...
+
+    async def progress(self) -> Mapping[str, Reading]:
+        """What the statements that run now have read, by mark; a moment old at most."""
         ...
 
     async def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from siyu_analytics.engine.chdb import ChdbEngine
+from siyu_analytics.engine.pooled import PooledEngine
 from siyu_kit import metric_defs
 from siyu_kit.vitals import Probe, Reading
 
 
-def engine_probe(*engines: ChdbEngine) -> Probe:
+def engine_probe(*engines: PooledEngine) -> Probe:
     """Statements under way and the bound, of each engine."""
 
     async def look() -> Sequence[Reading]:

@@ -1,10 +1,12 @@
 """Serves siyu.analytics.v1.AnalyticsService."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 from siyu.analytics.v1 import analytics_service_pb2 as pb
-from siyu.analytics.v1 import formula_pb2
+from siyu.analytics.v1 import formula_pb2, progress_pb2
 from siyu.condition.v1 import explanation_pb2
 from siyu_analytics.app.ask_model import AskModel
 from siyu_analytics.app.asking import Asking
@@ -19,6 +21,7 @@ from siyu_analytics.app.query_formula import QueryFormula
 from siyu_analytics.app.query_funnel import QueryFunnel
 from siyu_analytics.app.reconcile import Reconcile
 from siyu_analytics.app.sets import to_bytes
+from siyu_analytics.app.watch_query import WatchQuery
 from siyu_analytics.app.watermark import LiveWatermarks
 from siyu_analytics.domain.scope import Scope
 from siyu_analytics.rpc import answers, opening
@@ -38,6 +41,7 @@ from siyu_analytics.rpc.mapping import (
     scope_from,
 )
 from siyu_analytics.rpc.models.asked import ModelServicer
+from siyu_analytics.rpc.progress import progress_response
 from siyu_analytics.rpc.tokens import CellTokens
 from siyu_kit.crypto import sm3
 from siyu_kit.rpc.paging import PageTokens, request_digest
@@ -59,6 +63,7 @@ class UseCases:
     reconcile: Reconcile
     model: AskModel
     formula: QueryFormula
+    watch: WatchQuery
 
 
 def use_cases(asking: Asking, watermark: LiveWatermarks, reconcile: Reconcile) -> UseCases:
@@ -77,6 +82,7 @@ def use_cases(asking: Asking, watermark: LiveWatermarks, reconcile: Reconcile) -
         reconcile=reconcile,
         model=AskModel(asking),
         formula=QueryFormula(asking),
+        watch=WatchQuery(asking),
     )
 
 
@@ -277,6 +283,13 @@ class AnalyticsServicer(ModelServicer):
         question.treated_bitmap, question.control_bitmap = groups
         answers.sealed(response.key, question, numbers)
         return response
+
+    async def WatchQuery(
+        self, request: progress_pb2.WatchQueryRequest, context: Any
+    ) -> AsyncIterator[progress_pb2.WatchQueryResponse]:
+        async with aclosing(self._cases.watch(request.project_id, request.request_id)) as told:
+            async for progress in told:
+                yield progress_response(progress)
 
     async def GetWatermark(
         self, request: pb.GetWatermarkRequest, context: Any

@@ -13,6 +13,7 @@ from siyu.analytics.v1 import heatmap_pb2 as siyu_dot_analytics_dot_v1_dot_heatm
 from siyu.analytics.v1 import interval_pb2 as siyu_dot_analytics_dot_v1_dot_interval__pb2
 from siyu.analytics.v1 import ltv_pb2 as siyu_dot_analytics_dot_v1_dot_ltv__pb2
 from siyu.analytics.v1 import path_pb2 as siyu_dot_analytics_dot_v1_dot_path__pb2
+from siyu.analytics.v1 import progress_pb2 as siyu_dot_analytics_dot_v1_dot_progress__pb2
 from siyu.analytics.v1 import realtime_pb2 as siyu_dot_analytics_dot_v1_dot_realtime__pb2
 from siyu.analytics.v1 import retention_pb2 as siyu_dot_analytics_dot_v1_dot_retention__pb2
 from siyu.analytics.v1 import session_pb2 as siyu_dot_analytics_dot_v1_dot_session__pb2
@@ -146,6 +147,11 @@ class AnalyticsServiceStub:
                 '/siyu.analytics.v1.AnalyticsService/CompareGroups',
                 request_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.CompareGroupsRequest.SerializeToString,
                 response_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.CompareGroupsResponse.FromString,
+                _registered_method=True)
+        self.WatchQuery = channel.unary_stream(
+                '/siyu.analytics.v1.AnalyticsService/WatchQuery',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_progress__pb2.WatchQueryRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_progress__pb2.WatchQueryResponse.FromString,
                 _registered_method=True)
         self.GetWatermark = channel.unary_unary(
                 '/siyu.analytics.v1.AnalyticsService/GetWatermark',
@@ -303,6 +309,13 @@ class AnalyticsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchQuery(self, request, context):
+        """Tells how far a question of the same caller is, until it ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetWatermark(self, request, context):
         """Says how far the store has read.
         """
@@ -419,6 +432,11 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
                     servicer.CompareGroups,
                     request_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.CompareGroupsRequest.FromString,
                     response_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.CompareGroupsResponse.SerializeToString,
+            ),
+            'WatchQuery': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchQuery,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_progress__pb2.WatchQueryRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_progress__pb2.WatchQueryResponse.SerializeToString,
             ),
             'GetWatermark': grpc.unary_unary_rpc_method_handler(
                     servicer.GetWatermark,
@@ -972,6 +990,33 @@ class AnalyticsService:
             '/siyu.analytics.v1.AnalyticsService/CompareGroups',
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.CompareGroupsRequest.SerializeToString,
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.CompareGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchQuery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/WatchQuery',
+            siyu_dot_analytics_dot_v1_dot_progress__pb2.WatchQueryRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_progress__pb2.WatchQueryResponse.FromString,
             options,
             channel_credentials,
             insecure,

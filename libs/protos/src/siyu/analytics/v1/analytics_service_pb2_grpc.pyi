@@ -15,6 +15,7 @@ from siyu.analytics.v1 import heatmap_pb2 as _heatmap_pb2
 from siyu.analytics.v1 import interval_pb2 as _interval_pb2
 from siyu.analytics.v1 import ltv_pb2 as _ltv_pb2
 from siyu.analytics.v1 import path_pb2 as _path_pb2
+from siyu.analytics.v1 import progress_pb2 as _progress_pb2
 from siyu.analytics.v1 import realtime_pb2 as _realtime_pb2
 from siyu.analytics.v1 import retention_pb2 as _retention_pb2
 from siyu.analytics.v1 import session_pb2 as _session_pb2
@@ -85,6 +86,8 @@ class AnalyticsServiceStub:
     """Says for one person how each node of a condition comes out, and on what evidence."""
     CompareGroups: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.CompareGroupsRequest, _analytics_service_pb2.CompareGroupsResponse]
     """Compares the conversion of two given sets of persons, such as touched and held out."""
+    WatchQuery: _grpc.UnaryStreamMultiCallable[_progress_pb2.WatchQueryRequest, _progress_pb2.WatchQueryResponse]
+    """Tells how far a question of the same caller is, until it ends."""
     GetWatermark: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.GetWatermarkRequest, _analytics_service_pb2.GetWatermarkResponse]
     """Says how far the store has read."""
     GetReconciliation: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.GetReconciliationRequest, _analytics_service_pb2.GetReconciliationResponse]
@@ -135,6 +138,8 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     """Says for one person how each node of a condition comes out, and on what evidence."""
     CompareGroups: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.CompareGroupsRequest, _analytics_service_pb2.CompareGroupsResponse]  # type: ignore[assignment]
     """Compares the conversion of two given sets of persons, such as touched and held out."""
+    WatchQuery: _aio.UnaryStreamMultiCallable[_progress_pb2.WatchQueryRequest, _progress_pb2.WatchQueryResponse]  # type: ignore[assignment]
+    """Tells how far a question of the same caller is, until it ends."""
     GetWatermark: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.GetWatermarkRequest, _analytics_service_pb2.GetWatermarkResponse]  # type: ignore[assignment]
     """Says how far the store has read."""
     GetReconciliation: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.GetReconciliationRequest, _analytics_service_pb2.GetReconciliationResponse]  # type: ignore[assignment]
@@ -302,6 +307,14 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.CompareGroupsResponse, _abc.Awaitable[_analytics_service_pb2.CompareGroupsResponse]]:
         """Compares the conversion of two given sets of persons, such as touched and held out."""
+
+    @_abc_1.abstractmethod
+    def WatchQuery(
+        self,
+        request: _progress_pb2.WatchQueryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_progress_pb2.WatchQueryResponse], _abc.AsyncIterator[_progress_pb2.WatchQueryResponse]]:
+        """Tells how far a question of the same caller is, until it ends."""
 
     @_abc_1.abstractmethod
     def GetWatermark(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$siyu/analytics/v1/error_reason.proto\x12\x11siyu.analytics.v1*\xb6\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_CELL_TOKEN_INVALID\x10\x01\x12\x1d\n\x19\x45RROR_REASON_CELL_EXPIRED\x10\x02\x12 \n\x1c\x45RROR_REASON_QUERY_TOO_LARGE\x10\x03\x12#\n\x1f\x45RROR_REASON_UNREADABLE_PAYLOAD\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$siyu/analytics/v1/error_reason.proto\x12\x11siyu.analytics.v1*\xf9\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_CELL_TOKEN_INVALID\x10\x01\x12\x1d\n\x19\x45RROR_REASON_CELL_EXPIRED\x10\x02\x12 \n\x1c\x45RROR_REASON_QUERY_TOO_LARGE\x10\x03\x12#\n\x1f\x45RROR_REASON_UNREADABLE_PAYLOAD\x10\x04\x12!\n\x1d\x45RROR_REASON_QUERY_TOO_COSTLY\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_QUERY_UNKNOWN\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'siyu.analytics.v1.error_rea
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=60
-  _globals['_ERRORREASON']._serialized_end=242
+  _globals['_ERRORREASON']._serialized_end=309
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED: a query needs more memory than one query may have; narrow it. Metadata: limit."""
     ERROR_REASON_UNREADABLE_PAYLOAD: _ErrorReason.ValueType  # 4
     """INVALID_ARGUMENT: the engine cannot read a batch of events; the batch goes to the dead letters. Metadata: field."""
+    ERROR_REASON_QUERY_TOO_COSTLY: _ErrorReason.ValueType  # 5
+    """RESOURCE_EXHAUSTED: a query would read more rows than one query may; narrow its range or its events. Metadata: rows, estimated, and limit."""
+    ERROR_REASON_QUERY_UNKNOWN: _ErrorReason.ValueType  # 6
+    """NOT_FOUND: the caller has no question of this id in the project, under way or ended lately. Metadata: request_id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the analytics service."""
@@ -46,4 +50,8 @@ ERROR_REASON_QUERY_TOO_LARGE: ErrorReason.ValueType  # 3
 """RESOURCE_EXHAUSTED: a query needs more memory than one query may have; narrow it. Metadata: limit."""
 ERROR_REASON_UNREADABLE_PAYLOAD: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT: the engine cannot read a batch of events; the batch goes to the dead letters. Metadata: field."""
+ERROR_REASON_QUERY_TOO_COSTLY: ErrorReason.ValueType  # 5
+"""RESOURCE_EXHAUSTED: a query would read more rows than one query may; narrow its range or its events. Metadata: rows, estimated, and limit."""
+ERROR_REASON_QUERY_UNKNOWN: ErrorReason.ValueType  # 6
+"""NOT_FOUND: the caller has no question of this id in the project, under way or ended lately. Metadata: request_id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
