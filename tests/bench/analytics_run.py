@@ -25,6 +25,7 @@ import psutil
 
 from siyu_analytics.app.asking import Asking
 from siyu_analytics.app.projection_ports import Progress
+from siyu_analytics.app.result_cache import ResultCache
 from siyu_analytics.engine.chdb import ChdbEngine, Limits
 from siyu_analytics.rpc.servicer import AnalyticsServicer, use_cases
 from siyu_analytics.rpc.tokens import CellTokens
@@ -75,10 +76,10 @@ async def main(events: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="siyu-bench-"))
     engine = ChdbEngine(folder, Limits(threads=2, timeout_s=120))
     try:
-        await _fill(engine, events)
-        rpc, persons = await _service(engine, events)
+        await fill(engine, events)
+        rpc, persons, _ = await service(engine, events)
         figures = {"own": await _measure(engine, rpc, persons, events)}
-        await _move(engine, persons, events)
+        await move(engine, persons, events)
         figures["moved"] = await _measure(engine, rpc, persons, events)
         print(json.dumps(figures))
     finally:
@@ -90,7 +91,8 @@ def _people(events: int) -> int:
     return max(1, events // 20)
 
 
-async def _fill(engine: ChdbEngine, events: int) -> None:
+async def fill(engine: ChdbEngine, events: int) -> None:
+    """Lay down events, persons and traits."""
     for statement in statements(duplicate_window_days=0):
         await engine.command(statement)
     people = _people(events)
@@ -109,7 +111,8 @@ async def _fill(engine: ChdbEngine, events: int) -> None:
     await engine.command("OPTIMIZE TABLE events FINAL")
 
 
-async def _move(engine: ChdbEngine, persons: EnginePersonMap, events: int) -> None:
+async def move(engine: ChdbEngine, persons: EnginePersonMap, events: int) -> None:
+    """Give one identifier in twenty to another person."""
     sql = PEOPLE.format(table="person_map", key="ident_no", columns=MOVED, people=_people(events))
     await engine.command(sql)
     await persons.refresh(PROJECT, Progress(1, 1, 1, identity_moved=1), needed=1)
@@ -182,16 +185,20 @@ async def _timed(ask: Callable[[], Awaitable[object]]) -> tuple[float, float]:
         looking.join()
 
 
-async def _service(engine: ChdbEngine, events: int) -> tuple[AnalyticsServicer, EnginePersonMap]:
+async def service(
+    engine: ChdbEngine, events: int, *, cache_bytes: int = 0
+) -> tuple[AnalyticsServicer, EnginePersonMap, ResultCache]:
+    """The RPCs over an engine."""
     from support.analytics_questions import GivenWatermarks
 
     watermarks: GivenWatermarks = GivenWatermarks()
     watermarks.state = replace(watermarks.state, batch_no=events)
     clock = SystemClock()
     persons = EnginePersonMap(engine, clock)
-    asking = Asking(engine, watermarks, persons, clock)
+    results = ResultCache(cache_bytes)
+    asking = Asking(engine, watermarks, persons, clock, results=results)
     cases = use_cases(asking, None, None)  # type: ignore[arg-type]
-    return AnalyticsServicer(cases, CellTokens(), PageTokens()), persons
+    return AnalyticsServicer(cases, CellTokens(), PageTokens()), persons, results
 
 
 if __name__ == "__main__":
