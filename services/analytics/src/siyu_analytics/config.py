@@ -72,9 +72,9 @@ class AnalyticsConfig(CommonConfig):
         memory = min(self.engine_memory, self.query_memory)
         if min(memory, self.query_threads, self.heavy_queries) < 1:
             raise ValueError("SIYU_ANALYTICS_ENGINE_MEMORY and its like must be positive")
-        if self.cache_bytes < 0:
-            raise ValueError("SIYU_ANALYTICS_CACHE_BYTES: must not be negative")
         if min(self.light_rows, self.most_rows) < 0:
             raise ValueError("SIYU_ANALYTICS_LIGHT_ROWS, SIYU_ANALYTICS_MOST_ROWS: not negative")
+        if self.cache_bytes < 0:
+            raise ValueError("SIYU_ANALYTICS_CACHE_BYTES: must not be negative")
         if self.duplicate_window_days < 0:
             raise ValueError("SIYU_ANALYTICS_DUPLICATE_WINDOW_DAYS: must not be negative")

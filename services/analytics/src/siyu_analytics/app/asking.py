@@ -83,20 +83,19 @@ class Asking:
         timeout_s = call.deadline - self.clock.monotonic()
         if timeout_s <= 0:
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "no time is left", method="query")
+        with self.underway.statement(call.project_id) as mark:
 
-        async def ask() -> pa.Table:
-            with self.underway.statement(call.project_id) as mark:
-                return await self.engine.query(
-                    query.sql, query.parameters, timeout_s=timeout_s, mark=mark
-                )
+            async def ask() -> pa.Table:
+                values = query.parameters
+                return await self.engine.query(query.sql, values, timeout_s=timeout_s, mark=mark)
 
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self.results.get(query.sql, query.parameters, ask)
-        except TimeoutError:
-            raise DeadlineExceeded(
-                "DEADLINE_EXCEEDED", "the query ran out of time", method="query"
-            ) from None
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await self.results.get(query.sql, query.parameters, ask)
+            except TimeoutError:
+                raise DeadlineExceeded(
+                    "DEADLINE_EXCEEDED", "the query ran out of time", method="query"
+                ) from None
 
 
 def _at_least(call: Call) -> Freshness:
