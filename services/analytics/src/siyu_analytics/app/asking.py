@@ -25,6 +25,8 @@ class Call:
     freshness: Freshness = field(default_factory=Freshness)
     pinned: Snapshot | None = None
     """The state to answer on, of an earlier answer; None: the present one."""
+    only_person: int | None = None
+    """The answer is of this person alone; None: of everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Asking:
             person=persons.person,
             population=persons.population,
             keeps=persons,
+            only_person=call.only_person,
         )
         return basis, snapshot
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from pyroaring import BitMap
+
 from siyu_analytics.app.ask_model import kept_of
 from siyu_analytics.app.asking import Asking, Call
 from siyu_analytics.app.compare_groups import ComparedCell, GivenSets
@@ -122,7 +124,7 @@ class ListMembers:
             total, page = await self._compared(call, basis, opened, after, size + 1)
         else:
             binder = Binder(basis)
-            members = await self._members(call, basis, binder, opened)
+            members = await self.members(call, basis, binder, opened)
             (row,) = await self._asking.rows(page_query(binder, members, after, size + 1), call)
             total, page = row["total"], row["page"]
         shown = page[:size]
@@ -130,7 +132,8 @@ class ListMembers:
         listed = [(number, ids.get(number, "")) for number in shown]
         return Page(listed, total, len(page) > size, snapshot)
 
-    async def _members(self, call: Call, basis: Basis, binder: Binder, opened: Opened) -> str:
+    async def members(self, call: Call, basis: Basis, binder: Binder, opened: Opened) -> str:
+        """A SELECT of the persons of a cell of anything but a comparison: ``person``."""
         match opened:
             case OpenFunnel(request, cell):
                 kept = None
@@ -156,6 +159,15 @@ class ListMembers:
     async def _compared(
         self, call: Call, basis: Basis, opened: OpenComparison, after: int, size: int
     ) -> tuple[int, list[int]]:
+        group = self.given_group(opened)
+        if opened.cell.converted:
+            query = achievers_query(Binder(basis), opened.scope, opened.goal)
+            group &= from_numbers((await self._asking.numbers(query, call))[0])
+        first = group.rank(after)
+        return len(group), list(group[first : first + size])
+
+    def given_group(self, opened: OpenComparison) -> BitMap:
+        """The persons that a comparison was given; raises PreconditionFailed (CELL_EXPIRED)."""
         data = self._given.find(opened.cell.digest)
         if data is None:
             raise PreconditionFailed(
@@ -163,12 +175,7 @@ class ListMembers:
                 "the groups of this comparison are not held any more: compare them again",
                 digest=opened.cell.digest,
             )
-        group = from_bytes(data, "cell_token")
-        if opened.cell.converted:
-            query = achievers_query(Binder(basis), opened.scope, opened.goal)
-            group &= from_numbers((await self._asking.numbers(query, call))[0])
-        first = group.rank(after)
-        return len(group), list(group[first : first + size])
+        return from_bytes(data, "cell_token")
 
     async def _ids(self, call: Call, basis: Basis, page: list[int]) -> dict[int, str]:
         if not page:

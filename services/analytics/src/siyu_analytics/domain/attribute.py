@@ -130,7 +130,10 @@ def _total(measure: Measure) -> str:
 def _persons(binder: Binder, asked: Attributes) -> str:
     """A SELECT of everybody: ``person``, ``has_value``, ``amount`` and, if asked, ``split``."""
     chosen = persons_filter(binder, asked.scope.persons)
-    where = f" WHERE person_no IN {chosen}" if chosen else ""
+    tests = [f"person_no IN {chosen}"] if chosen else []
+    if binder.only_person is not None:
+        tests.append(f"person_no = {binder.number(binder.only_person)}")
+    where = f" WHERE {' AND '.join(tests)}" if tests else ""
     rows = f"SELECT person_no AS person FROM {binder.basis.population}{where}"
     if asked.measure is Measure.NONE:
         rows = f"SELECT person, true AS has_value, 0 AS amount FROM ({rows})"

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from siyu_analytics.domain.filters import EventFilter
+from siyu_analytics.domain.windows import Span
+
 
 @dataclass(frozen=True, slots=True)
 class Basis:
@@ -27,6 +30,8 @@ class Basis:
     """SQL: a subquery in parentheses with the column ``person_no``."""
     keeps: object = None
     """What that SQL rests on stays as long as this is held."""
+    only_person: int | None = None
+    """Nobody else is seen; None: everybody is."""
 
 
 class Query(NamedTuple):
@@ -42,7 +47,9 @@ class Binder:
     def __init__(self, basis: Basis, *, only_person: int | None = None) -> None:
         """With ``only_person`` everything compiled is restricted to one person."""
         self.basis = basis
-        self.only_person = only_person
+        self.only_person = basis.only_person if only_person is None else only_person
+        self.scans: list[tuple[tuple[EventFilter, ...] | None, Span]] = []
+        """What the statement reads of the events; None: all of the span."""
         self._names: dict[tuple[str, object], str] = {}
         self.parameters: dict[str, object] = {
             "project_id": basis.project_id,

@@ -22,7 +22,7 @@ def funnel_query(
     ``convert_median``, ``convert_mean``, ``converted``.
     """
     numbers = ", ".join(_numbers(binder, request))
-    persons = _persons(binder, request)
+    persons = persons_sql(binder, request)
     if request.breakdown is None:
         return binder.query(
             f"SELECT true AS everybody, ('', false, false) AS place, {numbers} FROM ({persons})"
@@ -51,10 +51,10 @@ def funnel_members(
         where.append(is_group(binder, cell.group, kept))
     if cell.bucket is not None:
         where.append(_took(binder, *cell.bucket))
-    return f"SELECT person FROM ({_persons(binder, request)}) WHERE {' AND '.join(where)}"
+    return f"SELECT person FROM ({persons_sql(binder, request)}) WHERE {' AND '.join(where)}"
 
 
-def _persons(binder: Binder, request: FunnelRequest) -> str:
+def persons_sql(binder: Binder, request: FunnelRequest) -> str:
     """A SELECT of ``person``, ``path`` and, with a breakdown, ``split``."""
     scope = request.scope
     persons = persons_filter(binder, scope.persons)

@@ -25,6 +25,7 @@ def scan(
     parentheses, empty for everybody.
     """
     basis = binder.basis
+    binder.scans.append((None if events is None else tuple(events), span))
     where = ["project_id = {project_id:String}"]
     if events is not None:
         names = sorted({event.name for event in events})

@@ -13,6 +13,7 @@ from siyu_analytics.app.asking import Asking
 from siyu_analytics.app.compare_groups import CompareGroups, GivenSets
 from siyu_analytics.app.evaluate_audience import EvaluateAudience
 from siyu_analytics.app.explain_audience import ExplainAudience
+from siyu_analytics.app.explain_member import ExplainMember
 from siyu_analytics.app.find_turning_point import FindTurningPoint
 from siyu_analytics.app.list_members import ListMembers
 from siyu_analytics.app.query_conversion import QueryConversion
@@ -28,6 +29,7 @@ from siyu_analytics.rpc import answers, opening
 from siyu_analytics.rpc.accounts import reconciliation_response
 from siyu_analytics.rpc.calls import call_of
 from siyu_analytics.rpc.conditions import condition_from, event_from
+from siyu_analytics.rpc.explained import bounds_of, explained_response
 from siyu_analytics.rpc.formulas import formula_request_from, formula_response
 from siyu_analytics.rpc.mapping import (
     ORDER_NUMBERS,
@@ -56,6 +58,7 @@ class UseCases:
     conversion: QueryConversion
     turning_point: FindTurningPoint
     members: ListMembers
+    explain_member: ExplainMember
     audience: EvaluateAudience
     explain: ExplainAudience
     compare: CompareGroups
@@ -69,12 +72,14 @@ class UseCases:
 def use_cases(asking: Asking, watermark: LiveWatermarks, reconcile: Reconcile) -> UseCases:
     """All of them over the same ports."""
     given = GivenSets()
+    members = ListMembers(asking, given)
     return UseCases(
         events=QueryEvents(asking),
         funnel=QueryFunnel(asking),
         conversion=QueryConversion(asking),
         turning_point=FindTurningPoint(asking),
-        members=ListMembers(asking, given),
+        members=members,
+        explain_member=ExplainMember(asking, members),
         audience=EvaluateAudience(asking),
         explain=ExplainAudience(asking),
         compare=CompareGroups(asking, given),
@@ -206,6 +211,20 @@ class AnalyticsServicer(ModelServicer):
             last = page.members[-1][0].to_bytes(4)
             response.next_page_token = self._pages.encode(last, digest)
         response.key.CopyFrom(key_of(page.snapshot, cell.scope.as_of_ms))
+        response.key.definition_digest = sm3(token.question).hex()
+        response.key.result_digest = sm3(numbers).hex()
+        return response
+
+    async def ExplainMember(
+        self, request: pb.ExplainMemberRequest, context: Any
+    ) -> pb.ExplainMemberResponse:
+        token = self._cells.read(request.cell_token)
+        cell = opening.opened(token, request.project_id)
+        call = call_of(request, pinned=token.pinned)
+        answer = await self._cases.explain_member(call, cell, request.person_no, bounds_of(token))
+        response = explained_response(answer, token.kind)
+        numbers = answers.numbers_of(response)
+        response.key.CopyFrom(key_of(answer.snapshot, cell.scope.as_of_ms))
         response.key.definition_digest = sm3(token.question).hex()
         response.key.result_digest = sm3(numbers).hex()
         return response

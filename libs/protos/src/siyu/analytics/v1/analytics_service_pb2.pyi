@@ -8,7 +8,18 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from siyu.analytics.v1 import attribute_pb2 as _attribute_pb2
+from siyu.analytics.v1 import attribution_pb2 as _attribution_pb2
+from siyu.analytics.v1 import channel_pb2 as _channel_pb2
+from siyu.analytics.v1 import distribution_pb2 as _distribution_pb2
+from siyu.analytics.v1 import heatmap_pb2 as _heatmap_pb2
+from siyu.analytics.v1 import interval_pb2 as _interval_pb2
+from siyu.analytics.v1 import ltv_pb2 as _ltv_pb2
+from siyu.analytics.v1 import path_pb2 as _path_pb2
 from siyu.analytics.v1 import question_pb2 as _question_pb2
+from siyu.analytics.v1 import realtime_pb2 as _realtime_pb2
+from siyu.analytics.v1 import retention_pb2 as _retention_pb2
+from siyu.analytics.v1 import session_pb2 as _session_pb2
 from siyu.condition.v1 import condition_pb2 as _condition_pb2
 from siyu.condition.v1 import explanation_pb2 as _explanation_pb2
 from siyu.type.v1 import result_key_pb2 as _result_key_pb2
@@ -170,6 +181,38 @@ FUNNEL_PRESET_GROWINGIO: FunnelPreset.ValueType  # 3
 FUNNEL_PRESET_POSTHOG: FunnelPreset.ValueType  # 4
 """PostHog: SEQUENTIAL, 14 days."""
 Global___FunnelPreset: _TypeAlias = FunnelPreset  # noqa: Y015
+
+class _FunnelMiss:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelMissEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelMiss.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_MISS_UNSPECIFIED: _FunnelMiss.ValueType  # 0
+    """All steps were reached, or the order has no next one."""
+    FUNNEL_MISS_NEVER: _FunnelMiss.ValueType  # 1
+    """It did not happen where it could have counted."""
+    FUNNEL_MISS_BEFORE: _FunnelMiss.ValueType  # 2
+    """It happened, but not after the step before."""
+    FUNNEL_MISS_TOO_LATE: _FunnelMiss.ValueType  # 3
+    """It came after the window had closed."""
+    FUNNEL_MISS_CUT: _FunnelMiss.ValueType  # 4
+    """It came in time, and something between ended the chain, or a property was another."""
+
+class FunnelMiss(_FunnelMiss, metaclass=_FunnelMissEnumTypeWrapper):
+    """Why a person did not reach the next step of a funnel."""
+
+FUNNEL_MISS_UNSPECIFIED: FunnelMiss.ValueType  # 0
+"""All steps were reached, or the order has no next one."""
+FUNNEL_MISS_NEVER: FunnelMiss.ValueType  # 1
+"""It did not happen where it could have counted."""
+FUNNEL_MISS_BEFORE: FunnelMiss.ValueType  # 2
+"""It happened, but not after the step before."""
+FUNNEL_MISS_TOO_LATE: FunnelMiss.ValueType  # 3
+"""It came after the window had closed."""
+FUNNEL_MISS_CUT: FunnelMiss.ValueType  # 4
+"""It came in time, and something between ended the chain, or a property was another."""
+Global___FunnelMiss: _TypeAlias = FunnelMiss  # noqa: Y015
 
 @_typing.final
 class QueryEventsRequest(_message.Message):
@@ -983,6 +1026,224 @@ class ListMembersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMembersResponse: _TypeAlias = ListMembersResponse  # noqa: Y015
+
+@_typing.final
+class ExplainMemberRequest(_message.Message):
+    """Request of ExplainMember."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    CELL_TOKEN_FIELD_NUMBER: _builtins.int
+    PERSON_NO_FIELD_NUMBER: _builtins.int
+    project_id: _builtins.str
+    """Project."""
+    cell_token: _builtins.str
+    """Token of the cell."""
+    person_no: _builtins.int
+    """The person."""
+    def __init__(
+        self,
+        *,
+        project_id: _builtins.str = ...,
+        cell_token: _builtins.str = ...,
+        person_no: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cell_token", b"cell_token", "person_no", b"person_no", "project_id", b"project_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainMemberRequest: _TypeAlias = ExplainMemberRequest  # noqa: Y015
+
+@_typing.final
+class FunnelPath(_message.Message):
+    """One person's way through a funnel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMES_MS_FIELD_NUMBER: _builtins.int
+    MISS_FIELD_NUMBER: _builtins.int
+    miss: Global___FunnelMiss.ValueType
+    """Why the next one was not."""
+    @_builtins.property
+    def times_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """When each step was reached, milliseconds UTC; as many as were."""
+
+    def __init__(
+        self,
+        *,
+        times_ms: _abc.Iterable[_builtins.int] | None = ...,
+        miss: Global___FunnelMiss.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["miss", b"miss", "times_ms", b"times_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelPath: _TypeAlias = FunnelPath  # noqa: Y015
+
+@_typing.final
+class SeenEvent(_message.Message):
+    """An event of a person that a question looked at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_NAME_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    event_name: _builtins.str
+    """Name."""
+    time_ms: _builtins.int
+    """When it happened, milliseconds UTC."""
+    message_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        event_name: _builtins.str = ...,
+        time_ms: _builtins.int = ...,
+        message_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_name", b"event_name", "message_id", b"message_id", "time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeenEvent: _TypeAlias = SeenEvent  # noqa: Y015
+
+@_typing.final
+class ExplainMemberResponse(_message.Message):
+    """Response of ExplainMember."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    FUNNEL_FIELD_NUMBER: _builtins.int
+    CONVERSION_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    DISTRIBUTION_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTION_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    LTV_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    HEATMAP_FIELD_NUMBER: _builtins.int
+    REALTIME_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    member: _builtins.bool
+    """Whether the cell counts the person."""
+    more: _builtins.bool
+    """Whether there are more of them."""
+    @_builtins.property
+    def events(self) -> Global___QueryEventsResponse:
+        """QueryEvents."""
+
+    @_builtins.property
+    def funnel(self) -> Global___QueryFunnelResponse:
+        """QueryFunnel."""
+
+    @_builtins.property
+    def conversion(self) -> Global___QueryConversionResponse:
+        """QueryConversion."""
+
+    @_builtins.property
+    def retention(self) -> _retention_pb2.QueryRetentionResponse:
+        """QueryRetention."""
+
+    @_builtins.property
+    def interval(self) -> _interval_pb2.QueryIntervalResponse:
+        """QueryInterval."""
+
+    @_builtins.property
+    def distribution(self) -> _distribution_pb2.QueryDistributionResponse:
+        """QueryDistribution."""
+
+    @_builtins.property
+    def sessions(self) -> _session_pb2.QuerySessionsResponse:
+        """QuerySessions."""
+
+    @_builtins.property
+    def paths(self) -> _path_pb2.QueryPathsResponse:
+        """QueryPaths."""
+
+    @_builtins.property
+    def attribution(self) -> _attribution_pb2.QueryAttributionResponse:
+        """QueryAttribution."""
+
+    @_builtins.property
+    def attributes(self) -> _attribute_pb2.QueryAttributesResponse:
+        """QueryAttributes."""
+
+    @_builtins.property
+    def ltv(self) -> _ltv_pb2.QueryLtvResponse:
+        """QueryLtv."""
+
+    @_builtins.property
+    def channels(self) -> _channel_pb2.QueryChannelsResponse:
+        """QueryChannels."""
+
+    @_builtins.property
+    def heatmap(self) -> _heatmap_pb2.QueryHeatmapResponse:
+        """QueryHeatmap."""
+
+    @_builtins.property
+    def realtime(self) -> _realtime_pb2.QueryRealtimeResponse:
+        """QueryRealtime."""
+
+    @_builtins.property
+    def seen(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeenEvent]:
+        """The person's events that the question looks at, latest first, at most 100."""
+
+    @_builtins.property
+    def path(self) -> Global___FunnelPath:
+        """The way through a funnel; absent for everything else."""
+
+    @_builtins.property
+    def key(self) -> _result_key_pb2.ResultKey:
+        """What the explanation is a function of: the state of the count."""
+
+    def __init__(
+        self,
+        *,
+        member: _builtins.bool = ...,
+        events: Global___QueryEventsResponse | None = ...,
+        funnel: Global___QueryFunnelResponse | None = ...,
+        conversion: Global___QueryConversionResponse | None = ...,
+        retention: _retention_pb2.QueryRetentionResponse | None = ...,
+        interval: _interval_pb2.QueryIntervalResponse | None = ...,
+        distribution: _distribution_pb2.QueryDistributionResponse | None = ...,
+        sessions: _session_pb2.QuerySessionsResponse | None = ...,
+        paths: _path_pb2.QueryPathsResponse | None = ...,
+        attribution: _attribution_pb2.QueryAttributionResponse | None = ...,
+        attributes: _attribute_pb2.QueryAttributesResponse | None = ...,
+        ltv: _ltv_pb2.QueryLtvResponse | None = ...,
+        channels: _channel_pb2.QueryChannelsResponse | None = ...,
+        heatmap: _heatmap_pb2.QueryHeatmapResponse | None = ...,
+        realtime: _realtime_pb2.QueryRealtimeResponse | None = ...,
+        seen: _abc.Iterable[Global___SeenEvent] | None = ...,
+        more: _builtins.bool = ...,
+        path: Global___FunnelPath | None = ...,
+        key: _result_key_pb2.ResultKey | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alone", b"alone", "attributes", b"attributes", "attribution", b"attribution", "channels", b"channels", "conversion", b"conversion", "distribution", b"distribution", "events", b"events", "funnel", b"funnel", "heatmap", b"heatmap", "interval", b"interval", "key", b"key", "ltv", b"ltv", "path", b"path", "paths", b"paths", "realtime", b"realtime", "retention", b"retention", "sessions", b"sessions"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alone", b"alone", "attributes", b"attributes", "attribution", b"attribution", "channels", b"channels", "conversion", b"conversion", "distribution", b"distribution", "events", b"events", "funnel", b"funnel", "heatmap", b"heatmap", "interval", b"interval", "key", b"key", "ltv", b"ltv", "member", b"member", "more", b"more", "path", b"path", "paths", b"paths", "realtime", b"realtime", "retention", b"retention", "seen", b"seen", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_alone: _TypeAlias = _typing.Literal["events", "funnel", "conversion", "retention", "interval", "distribution", "sessions", "paths", "attribution", "attributes", "ltv", "channels", "heatmap", "realtime"]  # noqa: Y015
+    _WhichOneofArgType_alone: _TypeAlias = _typing.Literal["alone", b"alone"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_alone) -> _WhichOneofReturnType_alone | None: ...
+
+Global___ExplainMemberResponse: _TypeAlias = ExplainMemberResponse  # noqa: Y015
 
 @_typing.final
 class EvaluateAudienceRequest(_message.Message):

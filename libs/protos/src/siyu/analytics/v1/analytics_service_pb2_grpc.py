@@ -133,6 +133,11 @@ class AnalyticsServiceStub:
                 request_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ListMembersRequest.SerializeToString,
                 response_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ListMembersResponse.FromString,
                 _registered_method=True)
+        self.ExplainMember = channel.unary_unary(
+                '/siyu.analytics.v1.AnalyticsService/ExplainMember',
+                request_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ExplainMemberRequest.SerializeToString,
+                response_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ExplainMemberResponse.FromString,
+                _registered_method=True)
         self.EvaluateAudience = channel.unary_unary(
                 '/siyu.analytics.v1.AnalyticsService/EvaluateAudience',
                 request_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.EvaluateAudienceRequest.SerializeToString,
@@ -288,6 +293,13 @@ class AnalyticsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainMember(self, request, context):
+        """Says of one person whether a cell counts it, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EvaluateAudience(self, request, context):
         """Gives the set of persons for whom a condition holds.
         """
@@ -417,6 +429,11 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
                     servicer.ListMembers,
                     request_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ListMembersRequest.FromString,
                     response_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'ExplainMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainMember,
+                    request_deserializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ExplainMemberRequest.FromString,
+                    response_serializer=siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ExplainMemberResponse.SerializeToString,
             ),
             'EvaluateAudience': grpc.unary_unary_rpc_method_handler(
                     servicer.EvaluateAudience,
@@ -909,6 +926,33 @@ class AnalyticsService:
             '/siyu.analytics.v1.AnalyticsService/ListMembers',
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ListMembersRequest.SerializeToString,
             siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/siyu.analytics.v1.AnalyticsService/ExplainMember',
+            siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ExplainMemberRequest.SerializeToString,
+            siyu_dot_analytics_dot_v1_dot_analytics__service__pb2.ExplainMemberResponse.FromString,
             options,
             channel_credentials,
             insecure,

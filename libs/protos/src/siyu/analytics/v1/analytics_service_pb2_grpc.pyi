@@ -80,6 +80,8 @@ class AnalyticsServiceStub:
     """Shows the events that arrived last."""
     ListMembers: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.ListMembersRequest, _analytics_service_pb2.ListMembersResponse]
     """Lists the persons counted in one cell of a result."""
+    ExplainMember: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.ExplainMemberRequest, _analytics_service_pb2.ExplainMemberResponse]
+    """Says of one person whether a cell counts it, and why."""
     EvaluateAudience: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.EvaluateAudienceRequest, _analytics_service_pb2.EvaluateAudienceResponse]
     """Gives the set of persons for whom a condition holds."""
     ExplainAudience: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.ExplainAudienceRequest, _analytics_service_pb2.ExplainAudienceResponse]
@@ -132,6 +134,8 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     """Shows the events that arrived last."""
     ListMembers: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.ListMembersRequest, _analytics_service_pb2.ListMembersResponse]  # type: ignore[assignment]
     """Lists the persons counted in one cell of a result."""
+    ExplainMember: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.ExplainMemberRequest, _analytics_service_pb2.ExplainMemberResponse]  # type: ignore[assignment]
+    """Says of one person whether a cell counts it, and why."""
     EvaluateAudience: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.EvaluateAudienceRequest, _analytics_service_pb2.EvaluateAudienceResponse]  # type: ignore[assignment]
     """Gives the set of persons for whom a condition holds."""
     ExplainAudience: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.ExplainAudienceRequest, _analytics_service_pb2.ExplainAudienceResponse]  # type: ignore[assignment]
@@ -283,6 +287,14 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.ListMembersResponse, _abc.Awaitable[_analytics_service_pb2.ListMembersResponse]]:
         """Lists the persons counted in one cell of a result."""
+
+    @_abc_1.abstractmethod
+    def ExplainMember(
+        self,
+        request: _analytics_service_pb2.ExplainMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_service_pb2.ExplainMemberResponse, _abc.Awaitable[_analytics_service_pb2.ExplainMemberResponse]]:
+        """Says of one person whether a cell counts it, and why."""
 
     @_abc_1.abstractmethod
     def EvaluateAudience(
