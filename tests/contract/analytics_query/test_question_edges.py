@@ -211,6 +211,18 @@ async def test_the_same_state_is_answered_from_what_is_kept(questions: Questions
     newer = await questions.rpc.QueryEvents(request, None)
     assert (newer.total.events, first.total.events) == (2, 1)
     assert results.misses > asked
+    request_members = pb.ListMembersRequest(
+        project_id=world.project, cell_token=first.total.cell.token
+    )
+    before = await questions.rpc.ListMembers(request_members, None)
+    await questions.engine.command(
+        "INSERT INTO person SELECT project_id, person_no, 'erased', sequence + 1 FROM person"
+        " WHERE project_id = {p:String}",
+        {"p": world.project},
+    )
+    after = await questions.rpc.ListMembers(request_members, None)
+    assert [member.person_no for member in before.members] == [1]
+    assert [member.person_id for member in after.members] == ["erased"]
     another = await loaded(questions, events=events[:1], person_of={1: 1})
     request.project_id = another.project
     assert (await questions.rpc.QueryEvents(request, None)).total.events == 1

@@ -66,9 +66,12 @@ class Asking:
         )
         return basis, snapshot
 
-    async def rows(self, query: Query, call: Call) -> list[dict[str, Any]]:
-        """The rows of an answer; raises DeadlineExceeded when the call's time has run out."""
-        table = await self._table(query, call)
+    async def rows(self, query: Query, call: Call, *, of_now: bool = False) -> list[dict[str, Any]]:
+        """The rows of an answer; raises DeadlineExceeded when the call's time has run out.
+
+        ``of_now``: the statement reads beyond the question's state, so that its answer is not kept.
+        """
+        table = await self._table(query, call, of_now=of_now)
         rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 
@@ -82,7 +85,7 @@ class Asking:
         rest: dict[str, Any] = table.drop_columns(["members"]).to_pylist()[0]
         return members, rest
 
-    async def _table(self, query: Query, call: Call) -> pa.Table:
+    async def _table(self, query: Query, call: Call, *, of_now: bool = False) -> pa.Table:
         timeout_s = call.deadline - self.clock.monotonic()
         if timeout_s <= 0:
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "no time is left", method="query")
@@ -94,6 +97,8 @@ class Asking:
 
             try:
                 async with asyncio.timeout(timeout_s):
+                    if of_now:
+                        return await ask()
                     return await self.results.get(query.sql, query.parameters, ask)
             except TimeoutError:
                 raise DeadlineExceeded(

@@ -180,5 +180,5 @@ class ListMembers:
     async def _ids(self, call: Call, basis: Basis, page: list[int]) -> dict[int, str]:
         if not page:
             return {}
-        rows = await self._asking.rows(ids_query(Binder(basis), page), call)
+        rows = await self._asking.rows(ids_query(Binder(basis), page), call, of_now=True)
         return {row["person_no"]: row["id"] for row in rows}

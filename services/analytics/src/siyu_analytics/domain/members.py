@@ -19,7 +19,10 @@ def page_query(binder: Binder, members: str, after: int, size: int) -> Query:
 
 
 def ids_query(binder: Binder, person_nos: Sequence[int]) -> Query:
-    """Rows of ``person_no`` and ``id``, of those whose id is known."""
+    """Rows of ``person_no`` and ``id``, of those whose id is known by now.
+
+    An erasure changes an id, and none of before is shown after it.
+    """
     numbers = binder.bind(list(person_nos), "Array(UInt32)")
     return binder.query(
         "SELECT person_no, argMax(person_id, sequence) AS id FROM person"

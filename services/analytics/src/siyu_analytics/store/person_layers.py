@@ -39,6 +39,8 @@ class Layers:
     project_id: str
     upto: int
     base: int = 0
+    hashed: bool = False
+    """Whether the upper layer is a hash: smaller than an array where few identifiers moved."""
 
     @property
     def top(self) -> str:
@@ -74,7 +76,7 @@ class Layers:
 
         held = f"m.sequence <= {self.upto}"
         if not self.base:
-            return [made(self.top, held, _MOVED, _ARRAY)]
+            return [made(self.top, held, _MOVED, "HASHED" if self.hashed else _ARRAY)]
         return [
             made(self.below, f"m.sequence <= {self.base}", _MOVED, _ARRAY),
             # Who came back to an own person must stand in it: the array below says otherwise.

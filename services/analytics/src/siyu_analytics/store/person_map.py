@@ -25,13 +25,15 @@ CROWD: Final = 1_000_000
 """Identifiers in the layer that is made anew; with more a large one is made below it. So many
 take a few tenths of a second."""
 PAST: Final = 8
-"""Maps of earlier sequences that are kept for the next question, of all projects together."""
+"""Maps of earlier sequences that are kept for the next question, of all projects together; of
+those that are large arrays one."""
 
 _LOOK_S: Final = 10.0
 _log = get_logger(__name__)
 
 _MOVED: Final = """
-SELECT count() AS n FROM person_map WHERE project_id = {project_id:String} AND person_no != ident_no
+SELECT count() AS n FROM person_map
+WHERE project_id = {project_id:String} AND person_no != ident_no AND sequence <= {upto:UInt64}
 """
 _PERSONS: Final = "SELECT count() AS n FROM {population}"
 
@@ -61,6 +63,7 @@ class EnginePersonMap:
         self._dictionaries = Dictionaries(engine)
         self._held: dict[str, _Held] = {}
         self._past: OrderedDict[tuple[str, int], Standing] = OrderedDict()
+        self._large: tuple[str, int] = ("", 0)
         self._crowded: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -114,8 +117,7 @@ class EnginePersonMap:
         held.loaded_at = self._clock.monotonic()
         upto = progress.identity_sequence
         if held.standing is None:
-            moved = await self._number(_MOVED, project_id=project_id)
-            base = upto if moved > self._crowd else 0
+            base = upto if await self._moved(project_id, upto) > self._crowd else 0
         else:
             base = held.standing.layers.base
         held.standing = await self._dictionaries.make(
@@ -139,19 +141,27 @@ class EnginePersonMap:
 
     async def _of_past(self, project_id: str, held: _Held, sequence: int) -> Standing:
         """The layers of an earlier sequence; over the same array as those of now if it is older."""
-        found = self._past.get((project_id, sequence))
+        key = (project_id, sequence)
+        found = self._past.get(key)
         if found is None:
             now = held.standing
             base = now.layers.base if now and now.layers.base <= sequence else 0
-            found = await self._dictionaries.make(Layers(project_id, sequence, base), shared=now)
-            self._past[project_id, sequence] = found
-        self._past.move_to_end((project_id, sequence))
+            few = await self._moved(project_id, sequence) <= self._crowd
+            layers = Layers(project_id, sequence, base, hashed=few)
+            found = self._past[key] = await self._dictionaries.make(layers, shared=now)
+            if not base and not few:  # hundreds of megabytes, so that there is one at most
+                self._past.pop(self._large, None)
+                self._large = key
+        self._past.move_to_end(key)
         while len(self._past) > PAST:
             self._past.popitem(last=False)
         self._wake.set()
         return found
 
-    async def _number(self, sql: str, **bound: str) -> int:
+    async def _moved(self, project_id: str, upto: int) -> int:
+        return await self._number(_MOVED, project_id=project_id, upto=upto)
+
+    async def _number(self, sql: str, **bound: object) -> int:
         rows = await self._engine.query(sql, bound)
         return int(rows.column("n")[0].as_py() or 0)
 
