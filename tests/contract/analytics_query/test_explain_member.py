@@ -11,6 +11,7 @@ from siyu.analytics.v1 import analytics_service_pb2 as pb
 from siyu.analytics.v1 import question_pb2
 from siyu.condition.v1 import condition_pb2 as cpb
 from siyu_analytics.domain.funnel_path import Miss, missed
+from siyu_analytics.domain.windows import Span
 from siyu_kit.errors import InvalidInput
 from support.analytics_questions import NOW_MS, Event, Questions, Trait, World
 from support.every_question import every_question
@@ -128,8 +129,10 @@ A, B, EXCLUDED = "launch", "deposit", "click"
         ([(A, 0), (B, HOUR_MS + 1)], [0], pb.FUNNEL_MISS_TOO_LATE),
         ([(A, 0), (EXCLUDED, 5), (B, 10)], [0], pb.FUNNEL_MISS_CUT),
         ([(B, 0)], [], pb.FUNNEL_MISS_NEVER),
+        ([(A, -1), (B, 5)], [], pb.FUNNEL_MISS_OUT_OF_RANGE),
+        ([(A, NOW_MS - FROM_MS), (B, NOW_MS - FROM_MS)], [], pb.FUNNEL_MISS_OUT_OF_RANGE),
     ],
-    ids=["all", "never", "before", "too late", "cut", "no entry"],
+    ids=["all", "never", "before", "too late", "cut", "no entry", "early", "after the range"],
 )
 async def test_the_nearest_miss_of_a_funnel(questions, events, times, miss):
     rows = [Event(1, name, FROM_MS + at, f"m{at}") for name, at in events]
@@ -149,14 +152,31 @@ async def test_the_nearest_miss_of_a_funnel(questions, events, times, miss):
     ("path", "next_times", "expected"),
     [
         ([5], [], Miss.NEVER),
-        ([], [3], Miss.BEFORE),
+        ([], [3], Miss.CUT),
+        ([], [20], Miss.OUT_OF_RANGE),
         ([5], [5], Miss.BEFORE),
         ([5], [1, 16], Miss.TOO_LATE),
         ([5], [15], Miss.CUT),
     ],
 )
 def test_the_rule_of_a_miss(path, next_times, expected):
-    assert missed(path, next_times, 10) is expected
+    assert missed(path, next_times, 10, Span(0, 20)) is expected
+
+
+async def test_who_is_not_asked_is_told_so(questions):
+    world = World([Event(n, A, FROM_MS, f"m{n}") for n in (1, 2)], {1: 1, 2: 2})
+    world.traits.append(Trait(2, "city", "沪"))
+    await questions.load([world])
+    request = pb.QueryFunnelRequest(steps=[_event(A), _event(B)])
+    request.scope.persons.trait.trait = "city"
+    request.scope.persons.trait.operator = cpb.OPERATOR_EXISTS
+    answer = await questions.rpc.QueryFunnel(_filled(request, world.project), None)
+    cell = answer.total.steps[0].reached
+    one, two = [
+        await questions.rpc.ExplainMember(_request(world, cell, person), None) for person in (1, 2)
+    ]
+    assert (one.member, one.path.miss) == (False, pb.FUNNEL_MISS_NOT_ASKED)
+    assert (two.member, two.path.miss) == (True, pb.FUNNEL_MISS_NEVER)
 
 
 async def test_a_comparison_is_explained(questions):

@@ -20,9 +20,11 @@ from siyu_analytics.domain.binder import Basis, Binder
 from siyu_analytics.domain.checks import require
 from siyu_analytics.domain.comparison import achievers_query
 from siyu_analytics.domain.evidence import MOST, Seen, seen_query
+from siyu_analytics.domain.funnel import FunnelRequest
 from siyu_analytics.domain.funnel_path import (
     FunnelPath,
     Miss,
+    asked_query,
     missed,
     next_query,
     of_cell,
@@ -111,11 +113,23 @@ class ExplainMember:
             path_query(Binder(basis, only_person=person_no), request), call
         )
         path = rows[0]["path"] if rows else []
+        if not path and not await self._asked(call, basis, request, person_no):
+            return FunnelPath([], Miss.NOT_ASKED)
         query = next_query(Binder(basis, only_person=person_no), request, len(path))
         if query is None:
             return FunnelPath(path, Miss.NONE)
         (row,) = await self._asking.rows(query, call)
-        return FunnelPath(path, missed(path, row["times"], request.window_ms))
+        miss = missed(path, row["times"], request.window_ms, request.scope.span)
+        return FunnelPath(path, miss)
+
+    async def _asked(
+        self, call: Call, basis: Basis, request: FunnelRequest, person_no: int
+    ) -> bool:
+        query = asked_query(Binder(basis, only_person=person_no), request, person_no)
+        if query is None:
+            return True
+        (row,) = await self._asking.rows(query, call)
+        return bool(row["asked"])
 
 
 def _of(call: Call, person_no: int) -> Call:

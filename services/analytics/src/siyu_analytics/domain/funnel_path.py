@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
+from siyu_analytics.domain.audience import persons_filter
 from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.funnel import FunnelCell, FunnelRequest
 from siyu_analytics.domain.funnel_plan import persons_sql
@@ -29,6 +30,10 @@ class Miss(Enum):
     """It came after the window had closed."""
     CUT = "cut"
     """It came in time, and something between ended the chain, or a property was another."""
+    OUT_OF_RANGE = "out of range"
+    """The first step happened, but not in the range of the question."""
+    NOT_ASKED = "not asked"
+    """The question is of others: its condition on persons leaves this one out."""
 
 
 class FunnelPath(NamedTuple):
@@ -54,23 +59,38 @@ def path_query(binder: Binder, request: FunnelRequest) -> Query:
     return binder.query(f"SELECT path FROM ({persons_sql(binder, request)})")
 
 
+def asked_query(binder: Binder, request: FunnelRequest, person_no: int) -> Query | None:
+    """One row: ``asked``, whether the question is of the person; None if it is of everybody."""
+    persons = persons_filter(binder, request.scope.persons)
+    if not persons:
+        return None
+    return binder.query(f"SELECT {binder.number(person_no)} IN {persons} AS asked")
+
+
 def next_query(binder: Binder, request: FunnelRequest, reached: int) -> Query | None:
-    """One row: ``times`` at which the step after those reached happened, ascending."""
+    """One row: ``times`` at which the step after those reached happened, ascending.
+
+    Of the first step all times are told: it may have happened outside of the range.
+    """
     if reached == len(request.steps) or request.order not in _ORDERED:
         return None
     scope = request.scope
-    high = scope.as_of_ms + 1
-    rows = scan(binder, [request.steps[reached]], Span(scope.from_ms, high), [MS])
+    span = Span(scope.from_ms if reached else 0, scope.as_of_ms + 1)
+    rows = scan(binder, [request.steps[reached]], span, [MS])
     times = f"SELECT DISTINCT ms FROM ({rows}) ORDER BY ms LIMIT {_MOST}"
     return binder.query(f"SELECT arraySort(groupArray(ms)) AS times FROM ({times})")
 
 
-def missed(path: Sequence[int], times: Sequence[int], window_ms: int) -> Miss:
-    """Why the next step, which happened at ``times``, was not reached after ``path``."""
+def missed(path: Sequence[int], times: Sequence[int], window_ms: int, span: Span) -> Miss:
+    """Why the next step, which happened at ``times``, was not reached after ``path``.
+
+    ``span`` is the range of the first step.
+    """
     if not times:
         return Miss.NEVER
     if not path:
-        return Miss.BEFORE
+        inside = any(span.low <= time < span.high for time in times)
+        return Miss.CUT if inside else Miss.OUT_OF_RANGE
     later = [time for time in times if time > path[-1]]
     if not later:
         return Miss.BEFORE

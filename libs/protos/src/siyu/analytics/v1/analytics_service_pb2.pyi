@@ -198,6 +198,10 @@ class _FunnelMissEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelMiss
     """It came after the window had closed."""
     FUNNEL_MISS_CUT: _FunnelMiss.ValueType  # 4
     """It came in time, and something between ended the chain, or a property was another."""
+    FUNNEL_MISS_OUT_OF_RANGE: _FunnelMiss.ValueType  # 5
+    """The first step happened, but not in the range of the question."""
+    FUNNEL_MISS_NOT_ASKED: _FunnelMiss.ValueType  # 6
+    """The question is of others: its condition on persons leaves this one out."""
 
 class FunnelMiss(_FunnelMiss, metaclass=_FunnelMissEnumTypeWrapper):
     """Why a person did not reach the next step of a funnel."""
@@ -212,6 +216,10 @@ FUNNEL_MISS_TOO_LATE: FunnelMiss.ValueType  # 3
 """It came after the window had closed."""
 FUNNEL_MISS_CUT: FunnelMiss.ValueType  # 4
 """It came in time, and something between ended the chain, or a property was another."""
+FUNNEL_MISS_OUT_OF_RANGE: FunnelMiss.ValueType  # 5
+"""The first step happened, but not in the range of the question."""
+FUNNEL_MISS_NOT_ASKED: FunnelMiss.ValueType  # 6
+"""The question is of others: its condition on persons leaves this one out."""
 Global___FunnelMiss: _TypeAlias = FunnelMiss  # noqa: Y015
 
 @_typing.final
