@@ -1,5 +1,6 @@
 """The graph port in memory, for properties of the weaving itself."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -60,6 +61,10 @@ class MemoryGraph:
         wanted = set(numbers)
         self.reviews += bool(wanted)
         return {pair: edge for pair, edge in self.said.items() if wanted & set(pair)}
+
+    async def degrees(self, numbers: Iterable[int]) -> dict[int, int]:
+        live = Counter(no for pair, edge in self.said.items() if edge.live for no in pair)
+        return {no: live[no] for no in numbers if live[no]}
 
     async def policy(self) -> IdTypePolicy:
         return self.laid_down

@@ -37,7 +37,7 @@ from support.fake_identity import refusal
 
 HEAVY = "SELECT sum(sipHash64(number)) AS n FROM numbers(1000000000000)"
 DEADLINE_S = 0.3
-TIMES = 50
+TIMES, SPARE = 50, 16
 
 
 async def _quiet(engine: ChdbEngine, within_s: float) -> bool:
@@ -69,7 +69,8 @@ async def test_a_deadline_ends_the_statement_and_its_work(given):
     # Not the slowest: a machine that others use too may stand still for a moment.
     assert sorted(took)[len(took) * 8 // 10] < DEADLINE_S + 0.2
     assert await _quiet(engine, 4)
-    assert process.num_threads() <= threads + 4
+    # Pools fill up to their bounds meanwhile; a thread for each statement would be many more.
+    assert process.num_threads() <= threads + SPARE
     assert process.memory_info().rss < memory + 200_000_000
     assert (await engine.query("SELECT 1 AS n", {})).num_rows == 1
 

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from unittest.mock import patch
 
 from hypothesis import given
@@ -9,6 +10,7 @@ from siyu_identity.domain import grouping
 from siyu_identity.domain.changes import Why
 from siyu_identity.domain.evidence import NOTHING, Identifier, link, unlink
 from siyu_identity.domain.policy import Limit, Refusal
+from siyu_identity.domain.presets import BROKER
 from support.identity_cases import statements
 from support.identity_memory import MemoryGraph
 from support.identity_model import reference
@@ -54,6 +56,20 @@ def test_the_short_way_comes_to_what_the_long_way_does(said, sizes):
     with patch.object(grouping, "_is_whole", lambda _members, _policy: False):
         long_way = weave_all(said, sizes)
     assert weave_all(said, sizes).state() == long_way.state()
+
+
+def test_neighbours_in_quarantine_count_on_the_short_way():
+    """A cookie beside two that are shared by too many, and two of its own person: one too many."""
+    shared = [Identifier("mobile", f"+861390000000{n}") for n in range(2)]
+    tablet = Identifier("device_id", "t")
+    policy = replace(BROKER, max_person=3, max_neighbours=3)
+    crowd = [
+        (phone, Identifier("email", f"{n}@x"), link(2, 1)) for phone in shared for n in range(4)
+    ]
+    own = [(COOKIE, other, link(2, 1)) for other in (*shared, DEVICE, tablet)]
+    graph = weave_all([*crowd, *own], graph=MemoryGraph(policy))
+    assert graph.state() == reference([*crowd, *own], policy=policy)
+    assert COOKIE in graph.state().quarantined
 
 
 @given(statements(25), SIZES)

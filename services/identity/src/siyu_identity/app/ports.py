@@ -73,6 +73,10 @@ class Graph(Protocol):
         """All evidence that touches these identifiers."""
         ...
 
+    async def degrees(self, numbers: Iterable[int]) -> dict[int, int]:
+        """How many live links each of these identifiers has; those without any are left out."""
+        ...
+
     async def policy(self) -> IdTypePolicy:
         """The policy that holds; it cannot change for what is locked when this is asked."""
         ...

@@ -1,5 +1,6 @@
 """What follows from changed evidence or a second look: who moves where, what is refused."""
 
+from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from siyu_identity.domain.evidence import NOTHING, Edge
 from siyu_identity.domain.grouping import Grouping, group
 from siyu_identity.domain.ident import Flag, Ident, Place
 from siyu_identity.domain.kruskal import Pair
-from siyu_identity.domain.policy import Limit, Refusal
+from siyu_identity.domain.policy import IdTypePolicy, Limit, Refusal
 from siyu_identity.domain.settling import settle
 from siyu_kit.log import get_logger
 
@@ -53,6 +54,7 @@ async def outcome_of(
     changed = {**reopened, **stirring}
     awake = {no for no in stirred if not idents[no].place.quarantined}
     grouping = group(idents, before, changed, policy, free, awake)
+    grouping.look_at(await _crowded(graph, grouping, idents, before, stirring, policy))
     reviewed = [no for part in grouping.groups if not part.whole for no in part.members]
     evidence = await graph.evidence_of(no for no in reviewed if not idents[no].new)
     fenced = [no for no in reviewed if idents[no].flags & Flag.APART]
@@ -72,6 +74,26 @@ async def outcome_of(
             edge.unlinked_ms > before.get(pair, NOTHING).unlinked_ms for pair, edge in after.items()
         ),
     )
+
+
+async def _crowded(
+    graph: Graph,
+    grouping: Grouping,
+    idents: Mapping[int, Ident],
+    before: Mapping[Pair, Edge],
+    after: Mapping[Pair, Edge],
+    policy: IdTypePolicy,
+) -> set[int]:
+    """Members of whole groups with more neighbours than one may have, those in quarantine too."""
+    members = [no for part in grouping.groups if part.whole for no in part.members]
+    known = await graph.degrees(no for no in members if not idents[no].new)
+    added = Counter(
+        no
+        for pair, edge in after.items()
+        if edge.live and not before.get(pair, NOTHING).live
+        for no in pair
+    )
+    return {no for no in members if known.get(no, 0) + added[no] > policy.max_neighbours}
 
 
 def _moved(idents: Mapping[int, Ident], places: Mapping[int, Place]) -> dict[int, Place]:

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from siyu_identity.domain.evidence import Edge
 from siyu_identity.domain.forest import Forest
@@ -27,6 +27,13 @@ class Grouping:
 
     groups: list[Group] = field(default_factory=list)
     refused: set[Pair] = field(default_factory=set)
+
+    def look_at(self, numbers: AbstractSet[int]) -> None:
+        """Have the groups of these identifiers looked at closely."""
+        self.groups = [
+            replace(part, whole=part.whole and numbers.isdisjoint(part.members))
+            for part in self.groups
+        ]
 
 
 def group(
@@ -93,8 +100,8 @@ def _unite(forest: Forest, sizes: dict[int, int], ends: Iterable[Ident], limit: 
 def _is_whole(members: list[Ident], policy: IdTypePolicy) -> bool:
     """Whether every part is one person already, and all of them may be one person together.
 
-    Nobody in such a person can be shared by too many: it has no more owners of a type than one
-    person may hold, and no more neighbours than it has members.
+    Nobody in such a person is shared by too many owners: it has no more of a type than one person
+    may hold. Its neighbours are another matter: those in quarantine count, and are not in here.
     """
     if policy.first_link_only:
         return False

@@ -1,10 +1,11 @@
 """The graph in SQL: a handful of set-based statements, whatever the number of identifiers."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from siyu_identity.app.ports import Outcome
@@ -122,6 +123,23 @@ class SqlGraph:
         right = among(self._dialect, _evidence.right_no, wanted)
         # Two look-ups: an OR over both would keep neither index in use.
         return await self._edges_where(left) | await self._edges_where(right)
+
+    async def degrees(self, numbers: Iterable[int]) -> dict[int, int]:
+        wanted = list(numbers)
+        degrees: Counter[int] = Counter()
+        for end in (_evidence.left_no, _evidence.right_no) if wanted else ():
+            rows = await self.session.execute(
+                select(end, func.count())
+                .where(
+                    _evidence.project_id == self.project_id,
+                    among(self._dialect, end, wanted),
+                    _evidence.linked_ms > _evidence.unlinked_ms,
+                )
+                .group_by(end)
+            )
+            for no, count in rows:
+                degrees[no] += count
+        return dict(degrees)
 
     async def policy(self) -> IdTypePolicy:
         # Who holds the lock on the numbers knows that it does not change.
