@@ -150,6 +150,19 @@ async def test_a_map_that_is_large_at_the_start_is_layered_at_once(feeds):
     assert await feeds.person_of(1, 2, 3, 4, 5) == [1, 2, 3, 1, 1]
 
 
+async def test_first_questions_at_once_find_one_map_after_a_restart(feeds):
+    """Each finds what the process before has left, and none trips over what another drops."""
+    await feeds.at_least(await feeds.moves((1, 0, 1), (2, 0, 2), (2, 2, 1)))
+    left = feeds.persons  # holds its dictionary, as a killed process leaves it
+    clock = SystemClock()
+    feeds.persons = EnginePersonMap(feeds.rig.engine, clock)
+    watermarks = LiveWatermarks(SqlProgress(feeds.rig.database), feeds.persons, clock)
+    seen = await asyncio.gather(*(watermarks.snapshot(feeds.project) for _ in range(8)))
+    assert {snapshot.identity_sequence for snapshot in seen} == {feeds.sequence}
+    assert await feeds.mapped(feeds.sequence, 1, 2) == [1, 1]
+    del left
+
+
 async def test_a_change_is_seen_within_two_seconds_unasked(feeds):
     await feeds.at_least(await feeds.moves((1, 0, 1), (2, 0, 2), (2, 2, 1)))
     await feeds.moves((2, 1, 2))

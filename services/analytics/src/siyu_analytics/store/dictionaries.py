@@ -86,8 +86,8 @@ class Dictionaries:
             self._making.discard(name)
 
     async def _drop(self, name: str) -> None:
-        """Unless it was made again meanwhile, or is."""
-        if name in self._alive or name in self._making:
+        """Unless it was made again meanwhile, or is, or somebody drops it already."""
+        if name in self._alive or name in self._making or name in self._dropping:
             return
         dropped = self._dropping[name] = asyncio.Event()
         try:
