@@ -101,7 +101,7 @@ async def main(events: int, seconds: float) -> None:
         with _Watched() as watched:
             figures = await _working(rpc, seconds)
         figures["peak_mb"] = watched.most / 2**20
-        figures["cache_mb"] = results.size / 2**20
+        figures["cache_mb"] = results.kept.size / 2**20
         figures["kept_share"] = results.hits / max(1, results.hits + results.misses)
         started = time.monotonic()
         await asyncio.gather(*(ask(rpc, model, DAY_MS + 1) for model in PANELS))

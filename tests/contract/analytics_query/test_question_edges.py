@@ -201,7 +201,7 @@ async def test_the_same_state_is_answered_from_what_is_kept(questions: Questions
     events = [Event(1, "trade", 1_000, "a"), Event(2, "trade", 1_000, "b", batch_no=BATCH + 1)]
     world = await loaded(questions, events=events, person_of={1: 1, 2: 2})
     results = questions.asking.results
-    results.most_bytes = 1_000_000
+    results.kept.most_bytes = 1_000_000
     request = pb.QueryEventsRequest(project_id=world.project, event=EVENT)
     first = await questions.rpc.QueryEvents(request, None)
     asked = results.misses

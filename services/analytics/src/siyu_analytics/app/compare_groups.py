@@ -4,12 +4,12 @@ The sets do not travel to the engine: it gives the set of all persons who reache
 of millions are cut with it here in milliseconds.
 """
 
-from collections import OrderedDict
 from typing import Final, NamedTuple
 
 from pyroaring import BitMap
 
 from siyu_analytics.app.asking import Asking, Call
+from siyu_analytics.app.kept_bytes import KeptBytes
 from siyu_analytics.app.ports import Snapshot
 from siyu_analytics.app.sets import from_bytes, from_numbers
 from siyu_analytics.domain.binder import Binder
@@ -58,18 +58,12 @@ class GivenSets:
     MAX_BYTES: Final = 64_000_000
 
     def __init__(self) -> None:
-        self._sets: OrderedDict[str, bytes] = OrderedDict()
-        self._size = 0
+        self._sets: KeptBytes[str, bytes] = KeptBytes(self.MAX_BYTES)
 
     def keep(self, data: bytes) -> str:
         """Remember a group; its digest."""
         digest = sm3(data).hex()
-        if digest not in self._sets:
-            self._size += len(data)
-        self._sets[digest] = data
-        self._sets.move_to_end(digest)
-        while self._size > self.MAX_BYTES:
-            self._size -= len(self._sets.popitem(last=False)[1])
+        self._sets.put(digest, data, len(data))
         return digest
 
     def find(self, digest: str) -> bytes | None:

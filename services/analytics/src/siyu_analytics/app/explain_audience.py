@@ -1,5 +1,6 @@
 """Says for one person how each node of a condition comes out, and on what evidence."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from siyu_analytics.app.asking import Asking, Call
@@ -43,22 +44,21 @@ class ExplainAudience:
         check_scope(scope, "scope")
         check_condition(condition)
         require(person_no > 0, "person_no", "above 0")
+        call = replace(call, only_person=person_no)
         basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone)
-        query = outcomes_query(Binder(basis, only_person=person_no), condition)
+        query = outcomes_query(Binder(basis), condition)
         (row,) = await self._asking.rows(query, call)
         outcomes = []
         texts = node_texts(condition)
         for node in walk(condition):
-            found, times = await self._evidence(call, basis, node.condition, person_no)
+            found, times = await self._evidence(call, basis, node.condition)
             holds = bool(row["holds"][node.number])
             place = (node.number, node.parent, texts[node.number])
             outcomes.append(Outcome(*place, holds, found, times))
         return ExplainAnswer(scope, outcomes, snapshot)
 
-    async def _evidence(
-        self, call: Call, basis: Basis, leaf: Condition, person_no: int
-    ) -> tuple[str, list[int]]:
-        query = evidence_query(Binder(basis, only_person=person_no), leaf)
+    async def _evidence(self, call: Call, basis: Basis, leaf: Condition) -> tuple[str, list[int]]:
+        query = evidence_query(Binder(basis), leaf)
         if query is None:
             return "", []
         rows = await self._asking.rows(query, call)

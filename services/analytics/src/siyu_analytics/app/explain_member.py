@@ -1,5 +1,6 @@
 """Says of one person whether a cell has it, what its own answer is, and on which events."""
 
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from siyu_analytics.app.ask_model import AskModel, ModelAnswer
@@ -27,7 +28,6 @@ from siyu_analytics.domain.funnel_path import (
     asked_query,
     missed,
     next_query,
-    of_cell,
     path_query,
 )
 from siyu_analytics.domain.question import Question
@@ -67,15 +67,16 @@ class ExplainMember:
         require(person_no > 0, "person_no", "above 0")
         scope = opened.scope
         basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone)
-        binder = Binder(basis, only_person=person_no)
+        mine = replace(basis, only_person=person_no)
+        binder = Binder(mine)
         member = await self._member(call, basis, binder, opened, person_no)
         query = seen_query(binder)
         rows = await self._asking.rows(query, call) if query else []
         seen = [Seen(row["event_name"], row["ms"], row["message_id"]) for row in rows]
-        alone = await self._alone(_of(call, person_no), opened, bounds)
+        alone = await self._alone(replace(call, only_person=person_no), opened, bounds)
         path = None
         if isinstance(opened, OpenFunnel):
-            path = await self._path(call, basis, opened, person_no)
+            path = await self._path(call, mine, opened, person_no)
         return MemberExplanation(member, alone, seen[:MOST], len(seen) > MOST, path, snapshot)
 
     async def _member(
@@ -108,14 +109,12 @@ class ExplainMember:
     async def _path(
         self, call: Call, basis: Basis, opened: OpenFunnel, person_no: int
     ) -> FunnelPath:
-        request = of_cell(opened.request, opened.cell)
-        rows = await self._asking.rows(
-            path_query(Binder(basis, only_person=person_no), request), call
-        )
+        request = opened.request.of_cell(opened.cell)
+        rows = await self._asking.rows(path_query(Binder(basis), request), call)
         path = rows[0]["path"] if rows else []
         if not path and not await self._asked(call, basis, request, person_no):
             return FunnelPath([], Miss.NOT_ASKED)
-        query = next_query(Binder(basis, only_person=person_no), request, len(path))
+        query = next_query(Binder(basis), request, len(path))
         if query is None:
             return FunnelPath(path, Miss.NONE)
         (row,) = await self._asking.rows(query, call)
@@ -125,12 +124,8 @@ class ExplainMember:
     async def _asked(
         self, call: Call, basis: Basis, request: FunnelRequest, person_no: int
     ) -> bool:
-        query = asked_query(Binder(basis, only_person=person_no), request, person_no)
+        query = asked_query(Binder(basis), request, person_no)
         if query is None:
             return True
         (row,) = await self._asking.rows(query, call)
         return bool(row["asked"])
-
-
-def _of(call: Call, person_no: int) -> Call:
-    return Call(call.project_id, call.deadline, call.freshness, call.pinned, person_no)

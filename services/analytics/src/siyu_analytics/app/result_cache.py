@@ -7,13 +7,13 @@ from is not asked for any more and goes first. Statements that are asked at once
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
+from siyu_analytics.app.kept_bytes import KeptBytes
 from siyu_kit.errors import DomainError
 
 Key = tuple[str, tuple[tuple[str, object], ...]]
@@ -31,21 +31,18 @@ class _Flight:
     waiting: int = 0
 
 
-@dataclass(slots=True)
 class ResultCache:
     """Keeps at most ``most_bytes``; 0 keeps nothing, and still runs equal statements once."""
 
-    most_bytes: int = 0
-    hits: int = 0
-    """Answers that were kept."""
-    joined: int = 0
-    """Answers that somebody else waited for already."""
-    misses: int = 0
-    """Answers that the engine was asked for."""
-    size: int = field(default=0, init=False)
-    """Bytes that are kept."""
-    _kept: "OrderedDict[Key, tuple[pa.Table, int]]" = field(default_factory=OrderedDict)
-    _flights: dict[Key, _Flight] = field(default_factory=dict)
+    def __init__(self, most_bytes: int = 0) -> None:
+        self.kept: KeptBytes[Key, pa.Table] = KeptBytes(most_bytes)
+        self.hits = 0
+        """Answers that were kept."""
+        self.joined = 0
+        """Answers that somebody else waited for already."""
+        self.misses = 0
+        """Answers that the engine was asked for."""
+        self._flights: dict[Key, _Flight] = {}
 
     async def get(
         self,
@@ -59,11 +56,10 @@ class ResultCache:
         """
         key = _key(sql, parameters)
         while True:
-            found = self._kept.get(key)
+            found = self.kept.get(key)
             if found is not None:
                 self.hits += 1
-                self._kept.move_to_end(key)
-                return found[0]
+                return found
             flight = self._flights.get(key)
             if flight is None:
                 self.misses += 1
@@ -96,12 +92,8 @@ class ResultCache:
 
     def _keep(self, key: Key, table: pa.Table) -> None:
         size = table.nbytes + len(key[0]) + _OVERHEAD
-        if size > self.most_bytes // _LARGEST:
-            return
-        self._kept[key] = (table, size)
-        self.size += size
-        while self.size > self.most_bytes:
-            self.size -= self._kept.popitem(last=False)[1][1]
+        if size <= self.kept.most_bytes // _LARGEST:
+            self.kept.put(key, table, size)
 
 
 def _key(sql: str, parameters: Mapping[str, object]) -> Key:

@@ -9,6 +9,7 @@ from siyu_analytics.domain.audience import persons_filter
 from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.breakdown import (
     DEFAULT_LIMIT,
+    NOWHERE,
     Breakdown,
     GroupKey,
     check_breakdown,
@@ -33,7 +34,6 @@ _MAX_WINDOW_MS: Final = 3_650 * _DAY_MS
 _MAX_TOUCHES: Final = 8
 _ALL, _DIRECT, _OWED = 1, 2, 3
 """Kinds of items: a conversion, one without a touch once more, what a touch is owed of one."""
-_NOWHERE: Final = "('', false, false)"
 
 
 class Model(Enum):
@@ -105,7 +105,7 @@ class Attribution:
             " uniqExact((person, conversion)) AS conversions, uniqExact(person) AS persons,"
             f" uniqExactIf((person, touch), item = {_OWED}) AS touches, sum(credit) AS credit,"
             " sum(share) AS amount FROM (SELECT item, person, conversion, touch, credit, share,"
-            f" if(item = {_OWED}, place, {_NOWHERE}) AS place"
+            f" if(item = {_OWED}, place, {NOWHERE}) AS place"
             f" FROM (SELECT *, {place} FROM ({_items(binder, self)}))) GROUP BY item, place"
         )
         seen = (

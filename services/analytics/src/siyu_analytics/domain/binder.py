@@ -44,10 +44,8 @@ class Query(NamedTuple):
 class Binder:
     """Collects the values of one statement; equal values share a name."""
 
-    def __init__(self, basis: Basis, *, only_person: int | None = None) -> None:
-        """With ``only_person`` everything compiled is restricted to one person."""
+    def __init__(self, basis: Basis) -> None:
         self.basis = basis
-        self.only_person = basis.only_person if only_person is None else only_person
         self.scans: list[tuple[tuple[EventFilter, ...] | None, Span]] = []
         """What the statement reads of the events; None: all of the span."""
         self._names: dict[tuple[str, object], str] = {}
@@ -55,6 +53,11 @@ class Binder:
             "project_id": basis.project_id,
             "batch_no": basis.batch_no,
         }
+
+    @property
+    def only_person(self) -> int | None:
+        """The one person whom all that is compiled is restricted to; None: nobody is left out."""
+        return self.basis.only_person
 
     def bind(self, value: object, kind: str) -> str:
         """The placeholder of a value of an engine type."""

@@ -64,6 +64,8 @@ class GroupKey(NamedTuple):
 
 
 OTHER: Final = GroupKey(other=True)
+NOWHERE: Final = "('', false, false)"
+"""SQL: the place of what is not split."""
 
 
 def text_of(source: Source) -> str:
@@ -138,8 +140,7 @@ def ranked(binder: Binder, breakdown: Breakdown, rows: str, weight: str = "count
 
 def placed(binder: Binder, breakdown: Breakdown | None, kept: Sequence[GroupKey] | None) -> str:
     """The column ``place`` of rows that have ``split`` if there is a breakdown."""
-    found = folded(binder, kept) if breakdown else "('', false, false)"
-    return f"{found} AS place"
+    return f"{folded(binder, kept) if breakdown else NOWHERE} AS place"
 
 
 def in_group(binder: Binder, group: GroupKey | None, kept: Sequence[GroupKey] | None) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from siyu_analytics.domain.audience import persons_filter
 from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.breakdown import (
+    NOWHERE,
     Breakdown,
     GroupKey,
     checked_groups,
@@ -125,7 +126,7 @@ class Distribution:
         if not self.grid:
             return binder.query(f"{values} ORDER BY bucket, place, slot")
         grid = (
-            "SELECT 'grid' AS kind, toInt64(0) AS bucket, ('', false, false) AS place,"
+            f"SELECT 'grid' AS kind, toInt64(0) AS bucket, {NOWHERE} AS place,"
             " clock AS slot, count() AS events, uniqExact(person) AS persons,"
             f" '0' AS total, '0' AS greatest FROM ({_rows(binder, self)}) GROUP BY clock"
         )

@@ -11,9 +11,9 @@ from siyu_analytics.domain.breakdown import (
     GroupKey,
     checked_groups,
     filled,
-    folded,
     is_group,
     limit_of,
+    placed,
     property_text,
     with_trait,
 )
@@ -125,9 +125,7 @@ def events_query(
     Columns: ``everything``, ``bucket`` (ms), ``place``, ``events``, ``persons``, ``total`` (of
     ten-thousandths, text), ``valued`` (events that have the property).
     """
-    place = (
-        f"{folded(binder, kept)} AS place" if request.breakdown else "('', false, false) AS place"
-    )
+    place = placed(binder, request.breakdown, kept)
     rows = f"SELECT person, bucket, amount, has_amount, {place} FROM ({_rows(binder, request)})"
     return binder.query(
         "SELECT toBool(grouping(bucket)) AS everything, bucket, place, count() AS events,"

@@ -15,7 +15,7 @@ from siyu_analytics.domain.checks import require
 from siyu_analytics.domain.filters import EventFilter, check_event, check_property
 from siyu_analytics.domain.histogram import buckets_of, check_bounds
 from siyu_analytics.domain.orders import DEFAULT, UNORDERED, Order, Preset
-from siyu_analytics.domain.periods import Granularity, Period, periods
+from siyu_analytics.domain.periods import Granularity, Period, period_at, periods
 from siyu_analytics.domain.scope import Scope, check_scope
 
 _MAX_WINDOW_MS: Final = 3_650 * 86_400_000
@@ -60,6 +60,12 @@ class FunnelRequest:
         scope = self.scope
         for period in periods(scope.from_ms, scope.to_ms, self.trend, scope.zone):
             yield period.start_ms, self.of_period(period)
+
+    def of_cell(self, cell: "FunnelCell") -> "FunnelRequest":
+        """The question that a cell is of: of a trend that of its period."""
+        if cell.period_ms is None:
+            return self
+        return self.of_period(period_at(cell.period_ms, self.trend, self.scope.zone))
 
     def of_period(self, period: Period) -> "FunnelRequest":
         """The question of the persons who enter in a period, not split further."""

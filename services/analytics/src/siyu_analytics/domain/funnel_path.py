@@ -6,10 +6,9 @@ from typing import Final, NamedTuple
 
 from siyu_analytics.domain.audience import persons_filter
 from siyu_analytics.domain.binder import Binder, Query
-from siyu_analytics.domain.funnel import FunnelCell, FunnelRequest
+from siyu_analytics.domain.funnel import FunnelRequest
 from siyu_analytics.domain.funnel_plan import persons_sql
 from siyu_analytics.domain.orders import Order
-from siyu_analytics.domain.periods import period_at
 from siyu_analytics.domain.scan import MS, scan
 from siyu_analytics.domain.windows import Span
 
@@ -45,13 +44,6 @@ class FunnelPath(NamedTuple):
 
 _ORDERED: Final = frozenset(Order) - {Order.ANY_ORDER, Order.GROWINGIO_TOLERANT}
 """Orders with one next step, at the time of an event."""
-
-
-def of_cell(request: FunnelRequest, cell: FunnelCell) -> FunnelRequest:
-    """The question that a cell is of: of a trend that of its period."""
-    if cell.period_ms is None:
-        return request
-    return request.of_period(period_at(cell.period_ms, request.trend, request.scope.zone))
 
 
 def path_query(binder: Binder, request: FunnelRequest) -> Query:

@@ -5,11 +5,17 @@ from typing import Any
 
 from siyu_analytics.domain.audience import persons_filter
 from siyu_analytics.domain.binder import Binder, Query
-from siyu_analytics.domain.breakdown import GroupKey, folded, is_group, property_text, with_trait
+from siyu_analytics.domain.breakdown import (
+    NOWHERE,
+    GroupKey,
+    folded,
+    is_group,
+    property_text,
+    with_trait,
+)
 from siyu_analytics.domain.chain import Chain, Origin, chain_sql
 from siyu_analytics.domain.funnel import FunnelCell, FunnelGroup, FunnelRequest, FunnelStep
 from siyu_analytics.domain.orders import Order
-from siyu_analytics.domain.periods import period_at
 from siyu_analytics.domain.windows import Span
 
 
@@ -25,7 +31,7 @@ def funnel_query(
     persons = persons_sql(binder, request)
     if request.breakdown is None:
         return binder.query(
-            f"SELECT true AS everybody, ('', false, false) AS place, {numbers} FROM ({persons})"
+            f"SELECT true AS everybody, {NOWHERE} AS place, {numbers} FROM ({persons})"
         )
     rows = f"SELECT path, {folded(binder, kept)} AS place FROM ({persons})"
     # Everybody, the kept groups, and the first that is too many or the other group.
@@ -44,8 +50,7 @@ def funnel_members(
     kept: Sequence[GroupKey] | None = None,
 ) -> str:
     """A SELECT of the persons of a cell (``person``), from the rows that the numbers come from."""
-    if cell.period_ms is not None:
-        request = request.of_period(period_at(cell.period_ms, request.trend, request.scope.zone))
+    request = request.of_cell(cell)
     where = [f"length(path) = {cell.step + 1}" if cell.lost else f"length(path) > {cell.step}"]
     if cell.group is not None:
         where.append(is_group(binder, cell.group, kept))

@@ -19,13 +19,12 @@ from siyu_analytics.domain.breakdown import (
     with_trait,
 )
 from siyu_analytics.domain.checks import check_name, refuse, require
-from siyu_analytics.domain.cohorts import check_cohorts
+from siyu_analytics.domain.cohorts import check_cohorts, ended, followed
 from siyu_analytics.domain.filters import EventFilter, check_event
-from siyu_analytics.domain.periods import Granularity, index_of, index_sql, start_of
+from siyu_analytics.domain.periods import Granularity, index_sql
 from siyu_analytics.domain.predicate import event_predicate
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
-from siyu_analytics.domain.windows import Span
 
 _SCALE: Final = 10_000
 _FACTOR: Final = 1_000_000
@@ -124,8 +123,7 @@ class Ltv:
 
     def ended(self, cohort: int, period: int) -> bool:
         """Whether a period after a cohort's has ended at the time of view."""
-        end = start_of(cohort + period + 1, self.granularity, self.scope.zone)
-        return end <= self.scope.as_of_ms + 1
+        return ended(self.scope, self.granularity, cohort + period)
 
 
 class LtvCell(NamedTuple):
@@ -159,13 +157,7 @@ def _persons(binder: Binder, asked: Ltv) -> str:
     amount), ``first_paid`` (the first of those periods, -1 for none) and, if asked, ``split``.
     """
     scope, zone = asked.scope, binder.text(asked.scope.zone)
-    first, last = (
-        start_of(
-            index_of(time_ms, asked.granularity, scope.zone) + more, asked.granularity, scope.zone
-        )
-        for time_ms, more in ((scope.from_ms, 0), (scope.to_ms, asked.periods))
-    )
-    events = Span(max(0, first), last).until(scope.as_of_ms)
+    events = followed(scope, asked.granularity, asked.periods)
     low, high = binder.time(scope.span.low), binder.time(scope.span.high)
     comes = event_predicate(binder, asked.cohort)
     earns = [_term(binder, term) for term in asked.revenue]

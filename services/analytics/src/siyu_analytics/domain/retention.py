@@ -19,13 +19,12 @@ from siyu_analytics.domain.breakdown import (
     with_trait,
 )
 from siyu_analytics.domain.checks import check_name, require
-from siyu_analytics.domain.cohorts import check_cohorts
+from siyu_analytics.domain.cohorts import check_cohorts, ended, followed
 from siyu_analytics.domain.filters import EventFilter, check_event
-from siyu_analytics.domain.periods import Granularity, index_of, index_sql, start_of
+from siyu_analytics.domain.periods import Granularity, index_sql
 from siyu_analytics.domain.predicate import any_of
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
-from siyu_analytics.domain.windows import Span
 
 _MAX_EVENTS: Final = 8
 _MAX_PERIODS: Final = 90
@@ -118,8 +117,7 @@ class Retention:
 
     def ended(self, cohort: int, period: int) -> bool:
         """Whether a period after a cohort's has ended at the time of view."""
-        end = start_of(cohort + period + 1, self.granularity, self.scope.zone)
-        return end <= self.scope.as_of_ms + 1
+        return ended(self.scope, self.granularity, cohort + period)
 
 
 class RetentionCell(NamedTuple):
@@ -161,12 +159,7 @@ def _persons(binder: Binder, asked: Retention) -> str:
     events, with two events of which one is each), ``amounts`` and, if asked, ``split``.
     """
     scope, zone = asked.scope, binder.text(asked.scope.zone)
-    last = start_of(
-        index_of(scope.to_ms, asked.granularity, scope.zone) + asked.periods + 1,
-        asked.granularity,
-        scope.zone,
-    )
-    events = Span(_first_day(asked), last).until(scope.as_of_ms)
+    events = followed(scope, asked.granularity, asked.periods + 1)
     low, high = binder.time(scope.span.low), binder.time(scope.span.high)
     columns = [
         f"toInt64({index_sql(asked.granularity, zone)}) AS period",
@@ -200,17 +193,6 @@ def _persons(binder: Binder, asked: Retention) -> str:
         f"SELECT person, {', '.join(picked)} FROM ({rows}) GROUP BY person HAVING notEmpty(first)"
     )
     return with_trait(binder, by, found) if by is not None and by.by_trait else found
-
-
-def _first_day(asked: Retention) -> int:
-    """Return events of the first period count from its start on, whatever the range says."""
-    scope = asked.scope
-    return max(
-        0,
-        start_of(
-            index_of(scope.from_ms, asked.granularity, scope.zone), asked.granularity, scope.zone
-        ),
-    )
 
 
 def _metric(binder: Binder, asked: Retention) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.breakdown import (
+    NOWHERE,
     Breakdown,
     GroupKey,
     checked_groups,
@@ -135,6 +136,15 @@ class SessionCell(NamedTuple):
 _ORDER: Final = "kind, bucket, place.3, sessions DESC, place.2, place.1"
 
 
+def _inside(column: str, low: int, high: int) -> str:
+    return f"{column} >= {low} AND {column} < {high}" if high else f"{column} >= {low}"
+
+
+_LENGTHS: Final = [_inside("took", low, high) for low, high in pairwise(LENGTHS_MS)]
+_DEPTHS: Final = [_inside("views", low, high) for low, high in pairwise(DEPTHS)]
+"""SQL: whether a session is of each bucket, of lengths and of depths."""
+
+
 def _split(binder: Binder, asked: Sessions, kept: Sequence[GroupKey] | None) -> str:
     """Rows by time and group, and the total."""
     rows = f"SELECT *, {placed(binder, asked.breakdown, kept)} FROM ({_sessions(binder, asked)})"
@@ -147,8 +157,6 @@ def _split(binder: Binder, asked: Sessions, kept: Sequence[GroupKey] | None) -> 
 def _whole(binder: Binder, asked: Sessions) -> str:
     """The same of all sessions together: each person's at once, so that nobody is told apart."""
     rows = persons_sessions_sql(binder, asked.rule, asked.scope, [_is_page(binder, asked)])
-    lengths = [_inside("took", low, high) for low, high in pairwise(LENGTHS_MS)]
-    depths = [_inside("views", low, high) for low, high in pairwise(DEPTHS)]
     looked = "if(arrayExists(r -> r.3, s), s[-1].1 - arrayFirst(r -> r.3, s).1, 0)"
     columns = [
         "length(sessions) AS number",
@@ -157,30 +165,28 @@ def _whole(binder: Binder, asked: Sessions) -> str:
         "arrayMap(s -> arrayCount(r -> r.3, s), sessions) AS viewed",
         f"arraySum(s -> {looked}, sessions) AS looked",
         "arrayCount(views -> views = 1, viewed) AS once",
-        f"[{', '.join(f'arrayCount(took -> {test}, all_took)' for test in lengths)}] AS took_in",
-        f"[{', '.join(f'arrayCount(views -> {test}, viewed)' for test in depths)}] AS seen_in",
+        f"[{', '.join(f'arrayCount(took -> {test}, all_took)' for test in _LENGTHS)}] AS took_in",
+        f"[{', '.join(f'arrayCount(views -> {test}, viewed)' for test in _DEPTHS)}] AS seen_in",
     ]
     # Of nobody there is no array.
     number = "arrayResize(sumForEach({0}), {1})"
     persons = number.format("arrayMap(x -> toUInt64(x > 0), {0})", "{1}")
     return (
         "SELECT arrayJoin(if(count() = 0, ['total'], ['row', 'total'])) AS kind,"
-        " toInt64(0) AS bucket, ('', false, false) AS place,"
+        f" toInt64(0) AS bucket, {NOWHERE} AS place,"
         " sum(number) AS sessions, count() AS persons,"
         " sum(size) AS events, sum(arraySum(viewed)) AS all_views,"
         " sum(arraySum(all_took)) AS duration, sum(looked) AS dwell, sum(once) AS bounces,"
         " countIf(once > 0) AS bounced,"
-        f" {number.format('took_in', len(lengths))} AS lengths,"
-        f" {persons.format('took_in', len(lengths))} AS in_lengths,"
-        f" {number.format('seen_in', len(depths))} AS depths,"
-        f" {persons.format('seen_in', len(depths))} AS in_depths"
+        f" {number.format('took_in', len(_LENGTHS))} AS lengths,"
+        f" {persons.format('took_in', len(_LENGTHS))} AS in_lengths,"
+        f" {number.format('seen_in', len(_DEPTHS))} AS depths,"
+        f" {persons.format('seen_in', len(_DEPTHS))} AS in_depths"
         f" FROM (SELECT {', '.join(columns)} FROM ({rows}))"
     )
 
 
 def _numbers() -> list[str]:
-    lengths = [_inside("took", low, high) for low, high in pairwise(LENGTHS_MS)]
-    depths = [_inside("views", low, high) for low, high in pairwise(DEPTHS)]
     return [
         "count() AS sessions",
         "uniqExact(person) AS persons",
@@ -190,15 +196,11 @@ def _numbers() -> list[str]:
         "sum(looked) AS dwell",
         "countIf(views = 1) AS bounces",
         "uniqExactIf(person, views = 1) AS bounced",
-        f"[{', '.join(f'countIf({test})' for test in lengths)}] AS lengths",
-        f"[{', '.join(f'uniqExactIf(person, {test})' for test in lengths)}] AS in_lengths",
-        f"[{', '.join(f'countIf({test})' for test in depths)}] AS depths",
-        f"[{', '.join(f'uniqExactIf(person, {test})' for test in depths)}] AS in_depths",
+        f"[{', '.join(f'countIf({test})' for test in _LENGTHS)}] AS lengths",
+        f"[{', '.join(f'uniqExactIf(person, {test})' for test in _LENGTHS)}] AS in_lengths",
+        f"[{', '.join(f'countIf({test})' for test in _DEPTHS)}] AS depths",
+        f"[{', '.join(f'uniqExactIf(person, {test})' for test in _DEPTHS)}] AS in_depths",
     ]
-
-
-def _inside(column: str, low: int, high: int) -> str:
-    return f"{column} >= {low} AND {column} < {high}" if high else f"{column} >= {low}"
 
 
 def _sessions(binder: Binder, asked: Sessions) -> str:

@@ -5,6 +5,7 @@ every number and every group that the caller sees.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -13,6 +14,7 @@ from siyu.analytics.v1 import question_pb2
 from siyu.type.v1 import result_key_pb2
 from siyu_analytics.app.compare_groups import ComparisonAnswer, Outcome
 from siyu_analytics.app.find_turning_point import TurningPointAnswer
+from siyu_analytics.app.ports import Snapshot
 from siyu_analytics.app.query_conversion import ConversionAnswer
 from siyu_analytics.app.query_events import EventsAnswer
 from siyu_analytics.app.query_funnel import FunnelAnswer
@@ -24,15 +26,25 @@ from siyu_analytics.rpc.tokens import CellMinter
 from siyu_kit.crypto import sm3
 
 
-def sealed(key: result_key_pb2.ResultKey, question: Message, result: bytes) -> None:
-    """Writes the digests of a question and of its result into a key."""
-    key.definition_digest = sm3(question.SerializeToString(deterministic=True)).hex()
-    key.result_digest = sm3(result).hex()
-
-
-def numbers_of(message: Message) -> bytes:
-    """The bytes that a result's digest is over."""
+def bytes_of(message: Message) -> bytes:
+    """The bytes that the digest of a question, or of its result, is over."""
     return message.SerializeToString(deterministic=True)
+
+
+def seal(
+    response: Any, snapshot: Snapshot, as_of_ms: int, question: Message | bytes, numbers: bytes
+) -> None:
+    """Writes a result's key: the state it is of, the digests of its question and of its numbers."""
+    asked = question if isinstance(question, bytes) else bytes_of(question)
+    key = result_key_pb2.ResultKey(
+        as_of_time_ms=as_of_ms,
+        batch_no=snapshot.batch_no,
+        identity_sequence=snapshot.identity_sequence,
+        profile_sequence=snapshot.profile_sequence,
+        definition_digest=sm3(asked).hex(),
+        result_digest=sm3(numbers).hex(),
+    )
+    response.key.CopyFrom(key)
 
 
 def events_response(answer: EventsAnswer) -> pb.QueryEventsResponse:

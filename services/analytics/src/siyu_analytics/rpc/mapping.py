@@ -178,6 +178,16 @@ def fill_scope(message: question_pb2.Scope, scope: Scope) -> None:
     message.ClearField("state")
 
 
+def audience_question(request: Any, scope: Scope) -> Any:
+    """The same of a question about a condition, which has no scope but is said beside it."""
+    question = type(request)()
+    question.CopyFrom(request)
+    question.as_of_time_ms, question.zone = scope.as_of_ms, scope.zone
+    question.ClearField("freshness")
+    question.ClearField("state")
+    return question
+
+
 def restore_call(echo: question_pb2.Scope, asked: question_pb2.Scope) -> None:
     """Put back into an echo what the call added to the question."""
     echo.freshness.CopyFrom(asked.freshness)
@@ -193,13 +203,3 @@ def state_from(message: Any) -> Snapshot | None:
         refuse("as_of_time_ms", "that of the key whose state is asked for")
     state = message.state
     return Snapshot(state.batch_no, state.identity_sequence, state.profile_sequence)
-
-
-def key_of(snapshot: Snapshot, as_of_ms: int) -> result_key_pb2.ResultKey:
-    """A result's key, without its digests."""
-    return result_key_pb2.ResultKey(
-        as_of_time_ms=as_of_ms,
-        batch_no=snapshot.batch_no,
-        identity_sequence=snapshot.identity_sequence,
-        profile_sequence=snapshot.profile_sequence,
-    )

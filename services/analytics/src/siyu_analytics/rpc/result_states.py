@@ -13,8 +13,8 @@ def cache_probe(results: ResultCache) -> Probe:
     async def look() -> Sequence[Reading]:
         counts = {"asked": results.misses, "kept": results.hits, "joined": results.joined}
         return [
-            Reading(metric_defs.ANSWERS_KEPT, results.size),
-            Reading(metric_defs.ANSWERS_KEPT_LIMIT, results.most_bytes),
+            Reading(metric_defs.ANSWERS_KEPT, results.kept.size),
+            Reading(metric_defs.ANSWERS_KEPT_LIMIT, results.kept.most_bytes),
             *(
                 Reading(metric_defs.ANSWERS, count, {"outcome": outcome})
                 for outcome, count in counts.items()

@@ -33,19 +33,18 @@ from siyu_analytics.rpc.explained import bounds_of, explained_response
 from siyu_analytics.rpc.formulas import formula_request_from, formula_response
 from siyu_analytics.rpc.mapping import (
     ORDER_NUMBERS,
+    audience_question,
     definition_from,
     events_request_from,
     fill_breakdown,
     fill_scope,
     funnel_request_from,
-    key_of,
     restore_call,
     scope_from,
 )
 from siyu_analytics.rpc.models.asked import ModelServicer
 from siyu_analytics.rpc.progress import progress_response
 from siyu_analytics.rpc.tokens import CellTokens
-from siyu_kit.crypto import sm3
 from siyu_kit.rpc.paging import PageTokens, request_digest
 
 
@@ -109,13 +108,12 @@ class AnalyticsServicer(ModelServicer):
         fill_scope(question.scope, answer.request.scope)
         fill_breakdown(question, answer.request.breakdown)
         response = answers.events_response(answer)
-        numbers = answers.numbers_of(response)
+        numbers = answers.bytes_of(response)
         mint = self._cells.of(opening.EVENTS, question, answer.snapshot)
         answers.mint_events(response, answer, mint)
         response.scope.CopyFrom(question.scope)
         restore_call(response.scope, request.scope)
-        response.key.CopyFrom(key_of(answer.snapshot, question.scope.as_of_time_ms))
-        answers.sealed(response.key, question, numbers)
+        answers.seal(response, answer.snapshot, question.scope.as_of_time_ms, question, numbers)
         return response
 
     async def QueryFormula(
@@ -128,11 +126,10 @@ class AnalyticsServicer(ModelServicer):
         fill_scope(question.scope, answer.request.scope)
         fill_breakdown(question, answer.request.breakdown)
         response = formula_response(answer)
-        numbers = answers.numbers_of(response)
+        numbers = answers.bytes_of(response)
         response.effective.CopyFrom(question)
         restore_call(response.effective.scope, request.scope)
-        response.key.CopyFrom(key_of(answer.snapshot, question.scope.as_of_time_ms))
-        answers.sealed(response.key, question, numbers)
+        answers.seal(response, answer.snapshot, question.scope.as_of_time_ms, question, numbers)
         return response
 
     async def QueryFunnel(
@@ -148,13 +145,12 @@ class AnalyticsServicer(ModelServicer):
             question.order = ORDER_NUMBERS[answer.request.order]
         fill_breakdown(question, answer.request.breakdown)
         response = answers.funnel_response(answer)
-        numbers = answers.numbers_of(response)
+        numbers = answers.bytes_of(response)
         mint = self._cells.of(opening.FUNNEL, question, answer.snapshot)
         answers.mint_funnel(response, answer, mint)
         response.effective.CopyFrom(question)
         restore_call(response.effective.scope, request.scope)
-        response.key.CopyFrom(key_of(answer.snapshot, question.scope.as_of_time_ms))
-        answers.sealed(response.key, question, numbers)
+        answers.seal(response, answer.snapshot, question.scope.as_of_time_ms, question, numbers)
         return response
 
     async def QueryConversion(
@@ -167,12 +163,11 @@ class AnalyticsServicer(ModelServicer):
         question.CopyFrom(request)
         fill_scope(question.definition.scope, answer.definition.scope)
         response = answers.conversion_response(answer)
-        numbers = answers.numbers_of(response)
+        numbers = answers.bytes_of(response)
         mint = self._cells.of(opening.CONVERSION, question, answer.snapshot)
         answers.mint_conversion(response, mint)
         response.effective.CopyFrom(question)
-        response.key.CopyFrom(key_of(answer.snapshot, answer.definition.scope.as_of_ms))
-        answers.sealed(response.key, question, numbers)
+        answers.seal(response, answer.snapshot, answer.definition.scope.as_of_ms, question, numbers)
         return response
 
     async def FindTurningPoint(
@@ -186,10 +181,9 @@ class AnalyticsServicer(ModelServicer):
         fill_scope(question.definition.scope, answer.definition.scope)
         question.max_k = answer.max_k
         response = answers.turning_point_response(answer)
-        numbers = answers.numbers_of(response)
+        numbers = answers.bytes_of(response)
         response.effective.CopyFrom(question)
-        response.key.CopyFrom(key_of(answer.snapshot, answer.definition.scope.as_of_ms))
-        answers.sealed(response.key, question, numbers)
+        answers.seal(response, answer.snapshot, answer.definition.scope.as_of_ms, question, numbers)
         return response
 
     async def ListMembers(
@@ -206,13 +200,11 @@ class AnalyticsServicer(ModelServicer):
             members=[pb.Member(person_no=no, person_id=name) for no, name in page.members],
             total=page.total,
         )
-        numbers = answers.numbers_of(response)
+        numbers = answers.bytes_of(response)
         if page.more:
             last = page.members[-1][0].to_bytes(4)
             response.next_page_token = self._pages.encode(last, digest)
-        response.key.CopyFrom(key_of(page.snapshot, cell.scope.as_of_ms))
-        response.key.definition_digest = sm3(token.question).hex()
-        response.key.result_digest = sm3(numbers).hex()
+        answers.seal(response, page.snapshot, cell.scope.as_of_ms, token.question, numbers)
         return response
 
     async def ExplainMember(
@@ -223,10 +215,8 @@ class AnalyticsServicer(ModelServicer):
         call = call_of(request, pinned=token.pinned)
         answer = await self._cases.explain_member(call, cell, request.person_no, bounds_of(token))
         response = explained_response(answer, token.kind)
-        numbers = answers.numbers_of(response)
-        response.key.CopyFrom(key_of(answer.snapshot, cell.scope.as_of_ms))
-        response.key.definition_digest = sm3(token.question).hex()
-        response.key.result_digest = sm3(numbers).hex()
+        numbers = answers.bytes_of(response)
+        answers.seal(response, answer.snapshot, cell.scope.as_of_ms, token.question, numbers)
         return response
 
     async def EvaluateAudience(
@@ -236,19 +226,14 @@ class AnalyticsServicer(ModelServicer):
         scope = Scope(as_of_ms=request.as_of_time_ms, zone=request.zone)
         call = call_of(request, request)
         answer = await self._cases.audience(call, condition, scope)
-        question = pb.EvaluateAudienceRequest()
-        question.CopyFrom(request)
-        question.ClearField("freshness")
-        question.ClearField("state")
-        question.as_of_time_ms, question.zone = answer.scope.as_of_ms, answer.scope.zone
+        question = audience_question(request, answer.scope)
         response = pb.EvaluateAudienceResponse(
             bitmap=to_bytes(answer.members),
             persons=len(answer.members),
             population=answer.population,
         )
-        numbers = answers.numbers_of(response)
-        response.key.CopyFrom(key_of(answer.snapshot, answer.scope.as_of_ms))
-        answers.sealed(response.key, question, numbers)
+        numbers = answers.bytes_of(response)
+        answers.seal(response, answer.snapshot, answer.scope.as_of_ms, question, numbers)
         return response
 
     async def ExplainAudience(
@@ -258,11 +243,7 @@ class AnalyticsServicer(ModelServicer):
         scope = Scope(as_of_ms=request.as_of_time_ms, zone=request.zone)
         call = call_of(request, request)
         answer = await self._cases.explain(call, condition, request.person_no, scope)
-        question = pb.ExplainAudienceRequest()
-        question.CopyFrom(request)
-        question.ClearField("freshness")
-        question.ClearField("state")
-        question.as_of_time_ms, question.zone = answer.scope.as_of_ms, answer.scope.zone
+        question = audience_question(request, answer.scope)
         response = pb.ExplainAudienceResponse(
             member=answer.member,
             nodes=[
@@ -277,9 +258,8 @@ class AnalyticsServicer(ModelServicer):
                 for item in answer.outcomes
             ],
         )
-        numbers = answers.numbers_of(response)
-        response.key.CopyFrom(key_of(answer.snapshot, answer.scope.as_of_ms))
-        answers.sealed(response.key, question, numbers)
+        numbers = answers.bytes_of(response)
+        answers.seal(response, answer.snapshot, answer.scope.as_of_ms, question, numbers)
         return response
 
     async def CompareGroups(
@@ -295,12 +275,11 @@ class AnalyticsServicer(ModelServicer):
         )
         fill_scope(question.scope, answer.scope)
         response = answers.comparison_response(answer)
-        numbers = answers.numbers_of(response)
+        numbers = answers.bytes_of(response)
         mint = self._cells.of(opening.COMPARISON, question, answer.snapshot)
         answers.mint_comparison(response, answer, mint)
-        response.key.CopyFrom(key_of(answer.snapshot, answer.scope.as_of_ms))
         question.treated_bitmap, question.control_bitmap = groups
-        answers.sealed(response.key, question, numbers)
+        answers.seal(response, answer.snapshot, answer.scope.as_of_ms, question, numbers)
         return response
 
     async def WatchQuery(

@@ -6,7 +6,7 @@ from siyu.analytics.v1 import analytics_service_pb2_grpc as pb_grpc
 from siyu_analytics.app.ask_model import AskModel, ModelAnswer
 from siyu_analytics.rpc import answers
 from siyu_analytics.rpc.calls import call_of
-from siyu_analytics.rpc.mapping import fill_scope, key_of, restore_call
+from siyu_analytics.rpc.mapping import fill_scope, restore_call
 from siyu_analytics.rpc.models import (
     attribute,
     attribution,
@@ -90,11 +90,10 @@ class ModelServicer(pb_grpc.AnalyticsServiceServicer):
         echo.CopyFrom(request)
         fill_scope(echo.scope, answer.question.scope)
         rpc.fill(echo, answer.question)
-        numbers = answers.numbers_of(rpc.respond(answer, lambda _: ""))
+        numbers = answers.bytes_of(rpc.respond(answer, lambda _: ""))
         mint = self._cells.of(rpc.kind, echo, answer.snapshot)
         response = rpc.respond(answer, mint.mint)
-        response.key.CopyFrom(key_of(answer.snapshot, echo.scope.as_of_time_ms))
-        answers.sealed(response.key, echo, numbers)
+        answers.seal(response, answer.snapshot, echo.scope.as_of_time_ms, echo, numbers)
         response.effective.CopyFrom(echo)
         restore_call(response.effective.scope, request.scope)
         return response
