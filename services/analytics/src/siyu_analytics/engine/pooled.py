@@ -21,19 +21,11 @@ import pyarrow as pa
 
 from siyu_analytics.domain.cost import CostBounds
 from siyu_analytics.domain.progress import Reading
-from siyu_analytics.engine.failures import reads_too_many_rows, surfaced
+from siyu_analytics.engine.failures import surfaced
 from siyu_analytics.engine.protobuf import PROTOBUF_SETTINGS, with_length
-from siyu_analytics.engine.statements import (
-    HEAVY,
-    KILL,
-    PROCESSES,
-    estimate,
-    readings_of,
-    rows_of,
-    with_settings,
-)
+from siyu_analytics.engine.select import Select, TooManyRowsError, table_of
+from siyu_analytics.engine.statements import HEAVY, KILL, PROCESSES, readings_of
 from siyu_kit.clock import SystemClock
-from siyu_kit.errors import DeadlineExceeded
 from siyu_kit.limits.fair_queue import Slots
 from siyu_kit.limits.slots import SlotPool
 from siyu_kit.scope import current_scope
@@ -48,10 +40,6 @@ _READINGS_LAST_S: Final = 0.2
 
 class _AbandonedError(Exception):
     """Nobody waits for this statement any more, and it has not begun."""
-
-
-class _TooManyRowsError(Exception):
-    """A statement would read more rows than it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +125,13 @@ class PooledEngine(ABC):
         """Run a SELECT; see the port. The text carries neither a FORMAT nor a SETTINGS clause."""
         limit_s = self._limits.timeout_s if timeout_s is None else timeout_s
         ends = math.inf if limit_s <= 0 else time.monotonic() + limit_s
-        asked = _Statement(sql, dict(parameters), mark or uuid.uuid4().hex, ends)
+        asked = Select(sql, dict(parameters), mark or uuid.uuid4().hex, ends)
         first_rows = self._limits.cost.first_rows if mark else 0
         if not first_rows:
             return await self._on_thread(asked.read, asked.mark)
         try:
             return await self._on_thread(partial(asked.read_within, first_rows), asked.mark)
-        except _TooManyRowsError:
+        except TooManyRowsError:
             rows = await self._on_thread(asked.rows, asked.mark)
         self._limits.cost.check(max(rows, first_rows + 1))
         most = self._limits.cost.most_rows
@@ -160,7 +148,7 @@ class PooledEngine(ABC):
         if time.monotonic() - taken_s >= _READINGS_LAST_S:
             with surfaced(), self._sound():
                 raw = self._client().raw_query(PROCESSES, fmt="ArrowStream")
-            readings = readings_of(_table(raw).to_pylist())
+            readings = readings_of(table_of(raw).to_pylist())
             self._readings = (time.monotonic(), readings)
         return readings
 
@@ -289,54 +277,6 @@ class PooledEngine(ABC):
     @abstractmethod
     def _open(self) -> Any:
         """A new connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    """A SELECT and until when it may run, on the monotonic clock."""
-
-    sql: str
-    parameters: dict[str, object]
-    mark: str
-    ends: float
-
-    def read(self, client: Any, settings: Mapping[str, object] | None = None) -> pa.Table:
-        """The whole answer."""
-        return self._ask(client, self.sql, settings or {})
-
-    def read_within(self, most_rows: int, client: Any) -> pa.Table:
-        """The answer. Raises _TooManyRowsError if it takes more rows than that.
-
-        The engine tells so while it plans, before it reads: a light statement pays nothing for
-        being weighed. Only what several tables come to it may find out while it reads them.
-        """
-        from clickhouse_connect.driver.exceptions import DatabaseError
-
-        try:
-            return self._ask(client, self.sql, {"max_rows_to_read": most_rows})
-        except DatabaseError as error:
-            if reads_too_many_rows(error):
-                raise _TooManyRowsError from error
-            raise
-
-    def rows(self, client: Any) -> int:
-        """How many it would read."""
-        return rows_of(self._ask(client, estimate(self.sql), {}).to_pylist())
-
-    def _ask(self, client: Any, sql: str, settings: Mapping[str, object]) -> pa.Table:
-        own: dict[str, object] = {"log_comment": self.mark, **settings}
-        if self.ends < math.inf:
-            left_s = math.ceil((self.ends - time.monotonic()) * 10) / 10
-            if left_s <= 0:
-                raise DeadlineExceeded("DEADLINE_EXCEEDED", "no time is left", method="query")
-            own["max_execution_time"] = left_s
-        text = with_settings(sql, own)
-        return _table(client.raw_query(text, parameters=self.parameters, fmt="ArrowStream"))
-
-
-def _table(raw: bytes) -> pa.Table:
-    # The engine sends nothing at all for an answer without rows and columns.
-    return pa.ipc.open_stream(raw).read_all() if raw else pa.table({})
 
 
 def _ended(release: Callable[[], None], future: "asyncio.Future[Any]") -> None:

@@ -20,6 +20,7 @@ from siyu_analytics.domain.condition import (
 from siyu_analytics.domain.filters import EventFilter, PropertyFilter
 from siyu_analytics.domain.values import Operand, Operator, TimeMs
 from siyu_analytics.domain.windows import Absolute, Rolling, Span, Unit, Window
+from siyu_analytics.rpc.enums import known
 
 _OPERATORS: Final = {
     pb.OPERATOR_EQ: Operator.EQ,
@@ -100,10 +101,7 @@ def events_from(messages: Sequence[pb.EventFilter], field: str) -> tuple[EventFi
 
 def operator_from(operator: int, field: str) -> Operator:
     """An operator; refuses one that is not said or not known."""
-    known = _KNOWN.get(operator)
-    if known is None:
-        refuse(f"{field}.operator", "a known operator")
-    return known
+    return known(_KNOWN, operator, f"{field}.operator", what="operator")
 
 
 def _operands(messages: Sequence[value_pb2.Value], field: str) -> tuple[Operand, ...]:

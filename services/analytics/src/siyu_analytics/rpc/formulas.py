@@ -4,10 +4,10 @@ from typing import Final
 
 from siyu.analytics.v1 import formula_pb2 as pb
 from siyu_analytics.app.query_formula import FormulaAnswer, FormulaRow
-from siyu_analytics.domain.checks import refuse
 from siyu_analytics.domain.formula import FormulaRequest, Term, Value
 from siyu_analytics.rpc.answers import group_message
 from siyu_analytics.rpc.conditions import event_from
+from siyu_analytics.rpc.enums import known
 from siyu_analytics.rpc.mapping import breakdown_from, granularity_from, scope_from
 
 _VALUES: Final = {
@@ -22,9 +22,7 @@ def formula_request_from(message: pb.QueryFormulaRequest) -> FormulaRequest:
     """QueryFormula."""
     terms = []
     for place, item in enumerate(message.terms):
-        value = _VALUES.get(item.value)
-        if value is None:
-            refuse(f"terms[{place}].value", "a known value")
+        value = known(_VALUES, item.value, f"terms[{place}].value", what="value")
         terms.append(Term(event_from(item.event, f"terms[{place}].event"), value, item.property))
     return FormulaRequest(
         scope_from(message.scope, "scope"),

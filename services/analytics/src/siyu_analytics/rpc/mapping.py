@@ -19,6 +19,7 @@ from siyu_analytics.domain.orders import Order
 from siyu_analytics.domain.periods import Granularity
 from siyu_analytics.domain.scope import Scope
 from siyu_analytics.rpc.conditions import condition_from, event_from, events_from
+from siyu_analytics.rpc.enums import known
 
 _GRANULARITIES: Final = {
     question_pb2.GRANULARITY_UNSPECIFIED: Granularity.WHOLE,
@@ -88,12 +89,8 @@ def freshness_from(message: result_key_pb2.Freshness) -> Freshness:
 
 def events_request_from(message: pb.QueryEventsRequest) -> EventsRequest:
     """QueryEvents."""
-    measure = _MEASURES.get(message.measure)
-    if measure is None:
-        refuse("measure", "a known measure")
-    comparison = _COMPARISONS.get(message.comparison)
-    if comparison is None:
-        refuse("comparison", "a known comparison")
+    measure = known(_MEASURES, message.measure, "measure")
+    comparison = known(_COMPARISONS, message.comparison, "comparison")
     return EventsRequest(
         scope=scope_from(message.scope, "scope"),
         event=event_from(message.event, "event"),
@@ -110,9 +107,7 @@ def funnel_request_from(message: pb.QueryFunnelRequest) -> FunnelRequest:
     """QueryFunnel."""
     if message.order not in _ORDERS:
         refuse("order", "a known order")
-    preset = _PRESETS.get(message.preset)
-    if preset is None:
-        refuse("preset", "a known preset")
+    preset = known(_PRESETS, message.preset, "preset")
     return FunnelRequest(
         scope=scope_from(message.scope, "scope"),
         steps=events_from(message.steps, "steps"),
@@ -145,10 +140,7 @@ def definition_from(message: pb.ConversionDefinition) -> Definition:
 
 def granularity_from(number: int, field: str) -> Granularity:
     """A split over time."""
-    known = {int(key): value for key, value in _GRANULARITIES.items()}.get(number)
-    if known is None:
-        refuse(field, "a known granularity")
-    return known
+    return known(_GRANULARITIES, number, field, what="granularity")
 
 
 def breakdown_from(message: question_pb2.Breakdown) -> Breakdown | None:

@@ -28,12 +28,12 @@ class Node(Protocol):
 
     @property
     def key(self) -> bytes:
-        """Orders identifiers the same way everywhere."""
+        """Derived from type and value: orders identifiers the same way everywhere."""
         ...
 
     @property
     def flags(self) -> int:
-        """What is laid down about it."""
+        """What is laid down about it (Flag)."""
         ...
 
 

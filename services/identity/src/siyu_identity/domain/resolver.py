@@ -14,6 +14,7 @@ from typing import Protocol
 from siyu_identity.domain.evidence import UNSEEN, Edge
 from siyu_identity.domain.forest import Forest
 from siyu_identity.domain.ident import SILENT, Flag
+from siyu_identity.domain.kruskal import Node as Spannable
 from siyu_identity.domain.kruskal import Pair, first_links, span
 from siyu_identity.domain.policy import IdTypePolicy, Refusal
 
@@ -21,27 +22,12 @@ _LAST_RANK = 10_000
 """Added to the rank of an identifier that another one took the place of."""
 
 
-class Node(Protocol):
+class Node(Spannable, Protocol):
     """An identifier as the resolver sees it."""
 
     @property
     def no(self) -> int:
         """Its number."""
-        ...
-
-    @property
-    def type(self) -> str:
-        """Its type."""
-        ...
-
-    @property
-    def key(self) -> bytes:
-        """Derived from type and value: orders identifiers the same way everywhere."""
-        ...
-
-    @property
-    def flags(self) -> int:
-        """What is laid down about it (Flag)."""
         ...
 
 

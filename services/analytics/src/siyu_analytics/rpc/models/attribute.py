@@ -6,7 +6,7 @@ from typing import Any, Final
 from siyu.analytics.v1 import attribute_pb2 as pb
 from siyu_analytics.app.ask_model import ModelAnswer
 from siyu_analytics.domain.attribute import AttributeCell, Attributes, Measure, measured
-from siyu_analytics.domain.checks import refuse
+from siyu_analytics.rpc.enums import known
 from siyu_analytics.rpc.mapping import breakdown_from, fill_breakdown, scope_from
 from siyu_analytics.rpc.models.model import (
     Mint,
@@ -28,9 +28,7 @@ _MEASURES: Final = {
 
 
 def _question(message: pb.QueryAttributesRequest) -> Attributes:
-    measure = _MEASURES.get(message.measure)
-    if measure is None:
-        refuse("measure", "a known measure")
+    measure = known(_MEASURES, message.measure, "measure")
     return Attributes(
         scope_from(message.scope, "scope"),
         measure,

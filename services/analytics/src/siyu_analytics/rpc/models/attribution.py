@@ -8,10 +8,10 @@ from siyu_analytics.app.ask_model import ModelAnswer
 from siyu_analytics.app.query_funnel import place_of
 from siyu_analytics.domain.attribution import Attribution, AttributionCell, Model
 from siyu_analytics.domain.breakdown import GroupKey
-from siyu_analytics.domain.checks import refuse
 from siyu_analytics.domain.measures import decimal_text
 from siyu_analytics.rpc.answers import group_message
 from siyu_analytics.rpc.conditions import event_from, events_from
+from siyu_analytics.rpc.enums import known
 from siyu_analytics.rpc.mapping import breakdown_from, fill_breakdown, scope_from
 from siyu_analytics.rpc.models.model import Mint, ModelRpc, cell, group_from
 
@@ -34,9 +34,7 @@ _UNOWED: Final[dict[str, Any]] = {
 
 
 def _question(message: pb.QueryAttributionRequest) -> Attribution:
-    model = _MODELS.get(message.model)
-    if model is None:
-        refuse("model", "a known model")
+    model = known(_MODELS, message.model, "model")
     return Attribution(
         scope_from(message.scope, "scope"),
         event_from(message.target, "target"),

@@ -7,10 +7,10 @@ from typing import Any, Final
 from siyu.analytics.v1 import distribution_pb2 as pb
 from siyu_analytics.app.ask_model import ModelAnswer
 from siyu_analytics.domain.breakdown import GroupKey
-from siyu_analytics.domain.checks import refuse
 from siyu_analytics.domain.distribution import Distribution, DistributionCell, Measure
 from siyu_analytics.domain.measures import decimal_text
 from siyu_analytics.rpc.conditions import event_from
+from siyu_analytics.rpc.enums import known
 from siyu_analytics.rpc.mapping import breakdown_from, fill_breakdown, granularity_from, scope_from
 from siyu_analytics.rpc.models.model import (
     Mint,
@@ -35,9 +35,7 @@ _MEASURES: Final = {
 
 
 def _question(message: pb.QueryDistributionRequest) -> Distribution:
-    measure = _MEASURES.get(message.measure)
-    if measure is None:
-        refuse("measure", "a known measure")
+    measure = known(_MEASURES, message.measure, "measure")
     return Distribution(
         scope_from(message.scope, "scope"),
         event_from(message.event, "event"),

@@ -8,11 +8,11 @@ from siyu.analytics.v1 import question_pb2
 from siyu.analytics.v1 import retention_pb2 as pb
 from siyu_analytics.app.ask_model import ModelAnswer
 from siyu_analytics.domain.breakdown import GroupKey
-from siyu_analytics.domain.checks import refuse
 from siyu_analytics.domain.measures import decimal_text
 from siyu_analytics.domain.periods import start_of
 from siyu_analytics.domain.retention import Mode, Retention, RetentionCell
 from siyu_analytics.rpc.conditions import event_from, events_from
+from siyu_analytics.rpc.enums import known
 from siyu_analytics.rpc.mapping import breakdown_from, fill_breakdown, granularity_from, scope_from
 from siyu_analytics.rpc.models.model import (
     Mint,
@@ -32,9 +32,7 @@ _MODES: Final = {
 
 
 def _question(message: pb.QueryRetentionRequest) -> Retention:
-    mode = _MODES.get(message.mode)
-    if mode is None:
-        refuse("mode", "a known mode")
+    mode = known(_MODES, message.mode, "mode")
     metric = message.metric_event if message.HasField("metric_event") else None
     return Retention(
         scope_from(message.scope, "scope"),
