@@ -13,14 +13,13 @@ import random
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from statistics import quantiles
-from typing import Any, Final, Self
+from typing import Any, Final
 
-import psutil
 from analytics_run import DAY_MS, DAYS, PROJECT, START_MS, TESTS, fill, move, service
+from child import MostHeld
 
 from siyu_analytics.engine.chdb import ChdbEngine, Limits
 from siyu_analytics.rpc.servicer import AnalyticsServicer
@@ -98,9 +97,9 @@ async def main(events: int, seconds: float) -> None:
         await fill(engine, events)
         rpc, persons, results = await service(engine, events, cache_bytes=64_000_000)
         await move(engine, persons, events)
-        with _Watched() as watched:
+        with MostHeld() as held:
             figures = await _working(rpc, seconds)
-        figures["peak_mb"] = watched.most / 2**20
+        figures["peak_mb"] = held.most / 2**20
         figures["cache_mb"] = results.kept.size / 2**20
         figures["kept_share"] = results.hits / max(1, results.hits + results.misses)
         started = time.monotonic()
@@ -131,26 +130,6 @@ async def _working(rpc: AnalyticsServicer, seconds: float) -> dict[str, float]:
         cuts = quantiles(took, n=100)
         figures |= {f"{name}_p50_s": cuts[49], f"{name}_p95_s": cuts[94]}
     return figures
-
-
-class _Watched:
-    """The most memory that this process holds meanwhile, bytes."""
-
-    def __enter__(self) -> Self:
-        self.most = 0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        process = psutil.Process()
-        while not self._ended.wait(0.02):
-            self.most = max(self.most, process.memory_info().rss)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,9 @@ measured in a process of its own (``analytics_run.py``).
 ``analytics.<model>.growth``: time to that at a tenth of the events.
 """
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+
+from child import figures_of
 
 BIG = 50_000_000
 EVENTS = int(os.environ.get("EVENTS", BIG if os.environ.get("BIG") else 10_000_000))
@@ -21,7 +18,9 @@ EVENTS = int(os.environ.get("EVENTS", BIG if os.environ.get("BIG") else 10_000_0
 
 def run() -> dict[str, float]:
     """Flat figures."""
-    tenth, whole = _measured(EVENTS // 10), _measured(EVENTS)
+    tenth, whole = (
+        figures_of("analytics_run.py", str(events)) for events in (EVENTS // 10, EVENTS)
+    )
     figures: dict[str, float] = {}
     for model, own in whole["own"].items():
         moved = whole["moved"][model]
@@ -32,15 +31,4 @@ def run() -> dict[str, float]:
         figures[f"{name}.vs_sql_moved"] = moved["rpc_s"] / moved["sql_s"]
         figures[f"{name}.moved"] = moved["rpc_s"] / own["rpc_s"]
         figures[f"{name}.growth"] = own["rpc_s"] / tenth["own"][model]["rpc_s"]
-    return figures
-
-
-def _measured(events: int) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("analytics_run.py")), str(events)],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures

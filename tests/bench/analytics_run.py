@@ -12,7 +12,6 @@ import json
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -21,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-import psutil
+from child import MostHeld
 
 from siyu_analytics.app.asking import Asking
 from siyu_analytics.app.projection_ports import Progress
@@ -38,7 +37,6 @@ TESTS = Path(__file__).resolve().parents[1]
 SQL = Path(__file__).parent / "sql"
 PROJECT: Final = "bench"
 ROUNDS: Final = 3
-LOOK_S: Final = 0.005
 DAY_MS: Final = 86_400_000
 START_MS: Final = 1_790_006_400_000
 DAYS: Final = 30
@@ -166,23 +164,11 @@ async def _measure(
 
 async def _timed(ask: Callable[[], Awaitable[object]]) -> tuple[float, float]:
     """Seconds of a call, and the most megabytes the process held meanwhile."""
-    process, ended = psutil.Process(), threading.Event()
-    most = process.memory_info().rss
-
-    def look() -> None:
-        nonlocal most
-        while not ended.wait(LOOK_S):
-            most = max(most, process.memory_info().rss)
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    started = time.perf_counter()
-    try:
+    with MostHeld() as held:
+        started = time.perf_counter()
         await ask()
-        return time.perf_counter() - started, most / 2**20
-    finally:
-        ended.set()
-        looking.join()
+        took = time.perf_counter() - started
+    return took, held.most / 2**20
 
 
 async def service(

@@ -8,16 +8,15 @@ million links in processes of their own, with their peak memory.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
+from child import figures_of
 from sqlalchemy import insert, select, text
 
 from siyu.identity.v1 import identity_service_pb2 as pb
@@ -219,12 +218,5 @@ def _login(number: int, device: int | None = None) -> pb.Evidence:
 
 def _restitched(edges: int) -> tuple[float, float]:
     """CPU seconds and peak megabytes of a re-stitch in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("restitch_run.py")), str(edges)],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=os.environ,
-    )
-    seconds, peak = map(float, done.stdout.split())
-    return seconds, peak
+    figures = figures_of("restitch_run.py", str(edges))
+    return figures["cpu_s"], figures["peak_mb"]

@@ -4,6 +4,7 @@ A third more identifiers than links, as at a broker: customers with a phone, a d
 one device in fifty is shared by two customers, so that some components are in conflict.
 """
 
+import json
 import random
 import resource
 import sys
@@ -26,7 +27,7 @@ def main(edges: int) -> None:
     if not stitched.conflicts:
         raise SystemExit("no component was in conflict")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(seconds, peak)
+    print(json.dumps({"cpu_s": seconds, "peak_mb": peak}))
 
 
 def made(edges: int, rng: random.Random) -> World:
