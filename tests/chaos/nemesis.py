@@ -75,8 +75,11 @@ class Run:
                 print(f"SKIPPED  {name}: {reason}", flush=True)
             try:
                 await self._all()
-            except AssertionError as error:
-                raise PromiseBroken(f"{self._where}: {error}") from error
+            except BaseException as error:
+                await traffic.abandon()  # what is left open would be another test's warning
+                if isinstance(error, AssertionError):
+                    raise PromiseBroken(f"{self._where}: {error}") from error
+                raise
             finally:
                 self.hits = world.hits()
                 self.journal.stopped = True

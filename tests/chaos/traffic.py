@@ -68,6 +68,13 @@ class Traffic:
         await asyncio.gather(*self._tasks)
         await self._http.aclose()
 
+    async def abandon(self) -> None:
+        """End everything at once, whatever is in work: the run has failed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.aclose()
+
     async def _run(self, actor: Callable[[], Awaitable[None]]) -> None:
         try:
             await actor()
