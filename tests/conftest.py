@@ -33,6 +33,14 @@ pytest_plugins = ["siyu_kit.testing.plugin"]
 settings.register_profile("siyu", deadline=None, print_blob=True)
 settings.load_profile("siyu")
 
+# What a process under test logs without a configuration of its own. An exception's traceback as
+# structlog prints it by itself, with colours and locals, takes seconds of a core.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 _PROCESSES = ("integration", "e2e", "chaos")
 """Folders whose tests start processes: each of those fills more than one core for a while."""
@@ -59,12 +67,9 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def same_logging() -> Iterator[None]:
     """A test may configure the log of its process; those after it find it as it was."""
     root = logging.getLogger()
-    handlers, level, configured = root.handlers[:], root.level, structlog.is_configured()
+    handlers, level = root.handlers[:], root.level
     found = structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    if configured:
-        structlog.configure(**found)
-    else:
-        structlog.reset_defaults()
+    structlog.configure(**found)

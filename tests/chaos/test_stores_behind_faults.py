@@ -9,15 +9,12 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
-import structlog
 from sqlalchemy import select, text
 
 from chaos.fault_proxy import Fault, FaultProxy
 from siyu.identity.v1 import identity_service_pb2 as pb
 from siyu.type.v1.identifier_pb2 import EVIDENCE_CLASS_AUTHENTICATED, Identifier
-from siyu_kit.config import CommonConfig
 from siyu_kit.errors import Conflict, DependencyDown, QuotaExceeded
-from siyu_kit.log import configure_logging
 from siyu_kit.rpc.client import call
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.postgresql import ANSWER_S
@@ -29,15 +26,6 @@ from siyu_touch.channel.http_push import HttpPushProvider
 from siyu_touch.domain.delivery import Answer
 from support.identity_service import PROJECT, identity_service
 from support.push_receiver import PushReceiver
-
-
-@pytest.fixture(autouse=True)
-def plain_logs():
-    """Without this a traceback is drawn with every local, for seconds."""
-    configure_logging(CommonConfig())
-    yield
-    structlog.reset_defaults()
-
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 

@@ -111,13 +111,21 @@ async def as_of(stub, *ids, **when):
 
 
 async def told(stub, after=0):
-    """The sequence that follows: a busy machine may take a moment to number a change."""
+    """The sequence that follows: a busy machine may take a moment to number and to seal it."""
     while True:
         request = pb.ListChangesRequest(project_id=PROJECT, after_sequence=after)
         page = await call(stub.ListChanges, request)
         if page.next_sequence > after:
-            return page.next_sequence
+            break
         await asyncio.sleep(0.02)
+    while True:
+        try:
+            await as_of(stub, CUSTOMERS[0], sequence=page.next_sequence)
+        except PreconditionFailed as error:
+            if error.reason != "NOT_SEALED":
+                raise
+        else:
+            return page.next_sequence
 
 
 def rule(policy, kind):
