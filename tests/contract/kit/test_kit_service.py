@@ -5,6 +5,8 @@ import json
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -51,7 +53,8 @@ run("identity", CommonConfig, build)
 """
 
 
-async def _start(directory: Path, **settings: str) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def _started(directory: Path, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
     signing, _ = write_key_pair(directory)
     program = directory / "service.py"
     program.write_text(SERVICE)
@@ -62,13 +65,19 @@ async def _start(directory: Path, **settings: str) -> asyncio.subprocess.Process
         "SIYU_AUTH_SIGNING_KEY_FILE": str(signing),
         **settings,
     }
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(program),
         env=environ,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def _ready(directory: Path) -> dict[str, int]:
@@ -91,28 +100,29 @@ def silent():
 async def test_sigterm_finishes_the_call_and_the_unit_in_flight(tmp_path, otlp, silent):
     """Also with a collector that is not there, or silent: the exit does not wait for long."""
     otlp = silent if otlp == "silent" else otlp
-    process = await _start(tmp_path, SIYU_OTLP_ENDPOINT=otlp)
-    assert (await _ready(tmp_path))["http"] == 8080
-    key = read_signing_key(tmp_path / "issuer.key.pem")
-    tokens = IssuedTokens(TokenIssuer(key), "user:test", ["service"])
-    async with connect(f"unix:{tmp_path / 'sock'}", tokens) as channel:
-        stub = IdentityServiceStub(channel)
-        calling = asyncio.create_task(call(stub.Resolve, resolve()))
-        assert await process.stdout.readline() == b"entered\n"
-        process.send_signal(signal.SIGTERM)
-        assert (await calling).resolution.ident_no == 7
-        assert isinstance(await refusal(call(stub.Resolve, resolve(), timeout_s=2)), DependencyDown)
-    out, log = await asyncio.wait_for(process.communicate(), 10)
-    assert process.returncode == 0
-    assert out.decode().split("\n")[:2] == ["unit finished", "closed"]
-    events = [json.loads(line)["event"] for line in log.decode().splitlines()]
-    assert events[0] == "service_ready"
-    assert {"service_stopping", "service_stopped"} <= set(events)
+    async with _started(tmp_path, SIYU_OTLP_ENDPOINT=otlp) as process:
+        assert (await _ready(tmp_path))["http"] == 8080
+        key = read_signing_key(tmp_path / "issuer.key.pem")
+        tokens = IssuedTokens(TokenIssuer(key), "user:test", ["service"])
+        async with connect(f"unix:{tmp_path / 'sock'}", tokens) as channel:
+            stub = IdentityServiceStub(channel)
+            calling = asyncio.create_task(call(stub.Resolve, resolve()))
+            assert await process.stdout.readline() == b"entered\n"
+            process.send_signal(signal.SIGTERM)
+            assert (await calling).resolution.ident_no == 7
+            refused = await refusal(call(stub.Resolve, resolve(), timeout_s=2))
+            assert isinstance(refused, DependencyDown)
+        out, log = await asyncio.wait_for(process.communicate(), 10)
+        assert process.returncode == 0
+        assert out.decode().split("\n")[:2] == ["unit finished", "closed"]
+        events = [json.loads(line)["event"] for line in log.decode().splitlines()]
+        assert events[0] == "service_ready"
+        assert {"service_stopping", "service_stopped"} <= set(events)
 
 
 async def test_a_service_without_keys_says_so_and_exits(tmp_path):
-    process = await _start(tmp_path, SIYU_AUTH_SIGNING_KEY_FILE="", SIYU_PARTITIONS="many")
-    _, log = await asyncio.wait_for(process.communicate(), 10)
-    assert process.returncode == 2
-    assert b"SIYU_PARTITIONS: must be a whole number" in log
-    assert b"Traceback" not in log
+    async with _started(tmp_path, SIYU_AUTH_SIGNING_KEY_FILE="", SIYU_PARTITIONS="many") as process:
+        _, log = await asyncio.wait_for(process.communicate(), 10)
+        assert process.returncode == 2
+        assert b"SIYU_PARTITIONS: must be a whole number" in log
+        assert b"Traceback" not in log

@@ -135,20 +135,44 @@ async def test_every_message_is_accounted_for_through_a_providers_faults(
     await database.aclose()
 
 
-async def test_a_dispatcher_killed_over_and_over_sends_no_message_twice(database_url):
+@pytest.fixture
+async def database(database_url):
     await migrated(database_url, MIGRATIONS)
     database = Database(database_url)
-    store = SqlTouchStore(database, Outbox(), inbox_cipher(b"k" * 32))
+    yield database
+    await database.aclose()
+
+
+@pytest.fixture
+async def receiver():
     receiver = PushReceiver()
     await receiver.start()
-    campaign = await launched(store, MessageClass.MARKETING, range(1, 401))
-    script = Path(touch_dispatcher.__file__)
+    yield receiver
+    await receiver.stop()
 
-    async def start():
-        return await asyncio.create_subprocess_exec(
-            sys.executable, str(script), database_url, receiver.url
+
+@pytest.fixture
+async def start(database_url, database, receiver):
+    """Starts a dispatcher as a process; none outlives its test."""
+    script, started = Path(touch_dispatcher.__file__), []
+
+    async def start(**more):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(script), database_url, receiver.url, env=os.environ | more
         )
+        started.append(process)
+        return process
 
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_a_dispatcher_killed_over_and_over_sends_no_message_twice(database, receiver, start):
+    store = SqlTouchStore(database, Outbox(), inbox_cipher(b"k" * 32))
+    campaign = await launched(store, MessageClass.MARKETING, range(1, 401))
     for kill in range(4):
         process = await start()
         seen = sum(receiver.taken.values())
@@ -168,24 +192,13 @@ async def test_a_dispatcher_killed_over_and_over_sends_no_message_twice(database
     assert states[SendState.UNKNOWN] <= 4 * touch_dispatcher.CONCURRENCY
     assert states[SendState.ACCEPTED] <= len(receiver.taken) <= sum(states.values())
     assert not (await verify_decisions(store, "p")).broken_sequence
-    await receiver.stop()
-    await database.aclose()
 
 
-async def test_a_death_between_begin_and_call_leaves_what_was_begun_in_doubt(database_url):
-    await migrated(database_url, MIGRATIONS)
-    database = Database(database_url)
+async def test_a_death_between_begin_and_call_leaves_what_was_begun_in_doubt(
+    database, receiver, start
+):
     store = SqlTouchStore(database, Outbox(), inbox_cipher(b"k" * 32))
-    receiver = PushReceiver()
-    await receiver.start()
     campaign = await launched(store, MessageClass.MARKETING, range(1, 201))
-    script = Path(touch_dispatcher.__file__)
-
-    async def start(**more):
-        return await asyncio.create_subprocess_exec(
-            sys.executable, str(script), database_url, receiver.url, env=os.environ | more
-        )
-
     dying = await start(SIYU_FAILPOINTS="touch.attempt_committed=kill")
     async with asyncio.timeout(30):
         assert await dying.wait() == -signal.SIGKILL
@@ -198,8 +211,6 @@ async def test_a_death_between_begin_and_call_leaves_what_was_begun_in_doubt(dat
     assert states[SendState.UNKNOWN] == touch_dispatcher.CONCURRENCY
     assert states[SendState.ACCEPTED] == len(receiver.taken)
     assert set(states) == {SendState.ACCEPTED, SendState.UNKNOWN}
-    await receiver.stop()
-    await database.aclose()
 
 
 @pytest.mark.parametrize(
