@@ -67,6 +67,7 @@ class OutboxRelay:
         self._retention_ms = retention_ms
         self._clock = clock or SystemClock()
         self._numbered = asyncio.Event()
+        self._seen = self._numbered
         self._look_again = 0.0
 
     async def run(self) -> None:
@@ -152,6 +153,7 @@ class OutboxRelay:
         return True
 
     async def _publish(self, held: Lease) -> bool:
+        self._seen = self._numbered  # what is numbered from here on ends the wait after it
         head = await self._head()
         if head.published >= head.sequence and self._clock.monotonic() < self._look_again:
             return False
@@ -210,7 +212,8 @@ class OutboxRelay:
         await wait_for_event(self._outbox.committed, self._poll_s)
 
     async def _wait_for_numbers(self) -> None:
-        await wait_for_event(self._numbered, self._poll_s)
+        # Who holds the lease gives the numbers too, so nobody else's are waited for.
+        await wait_for_event(self._seen, _LOOK_AT_TAIL_S)
 
     async def _wait_to_tidy(self) -> None:
         await self._clock.sleep(self._tidy_s)
