@@ -123,6 +123,7 @@ async def ages(questions: Questions, traits: list[Trait], as_of_ms: int) -> pb.A
 
 
 async def test_who_has_no_age_is_counted_apart(questions: Questions) -> None:
+    """Model 12, attribute."""
     row = await ages(questions, [Trait(1, "age", 20.0), Trait(2, "age", 30.0)], AS_OF_MS)
     assert (row.measure, row.persons.persons) == ("25.0000", 3)
     assert (row.valued.persons, row.unvalued.persons) == (2, 1)

@@ -150,6 +150,7 @@ async def check_rows(
 async def test_four_touches_share_a_hundred(
     questions: Questions, model: Any, expected: list[str]
 ) -> None:
+    """Model 8, attribution."""
     shown = await shared(questions, [1, 5, 9, 10], model)
     assert [round(amount, 2) for amount in shown] == [Decimal(text) for text in expected]
     assert sum(shown) == 100
@@ -161,6 +162,7 @@ async def test_four_touches_share_a_hundred(
 async def test_position_of_fewer_touches(
     questions: Questions, days: list[int], expected: list[int]
 ) -> None:
+    """Model 8, attribution: three touches, two, and one."""
     assert await shared(questions, days, pb.ATTRIBUTION_MODEL_POSITION) == expected
 
 

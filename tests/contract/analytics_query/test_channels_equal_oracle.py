@@ -191,6 +191,7 @@ def paper_events(channel: str, first: int) -> list[Event]:
 
 
 async def test_the_papers_table_of_channels(questions: Questions) -> None:
+    """FX-C1: S-043, S-044, S-045 and S-046. Model 2, channel."""
     events: list[Event] = []
     first = 1
     for channel, row in PAPER.items():

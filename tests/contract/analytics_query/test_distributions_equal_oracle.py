@@ -142,6 +142,7 @@ async def ask(questions: Questions, events: list[Event], **fields: Any) -> Any:
 
 
 async def test_buckets_are_closed_on_the_left(questions: Questions) -> None:
+    """Model 10, distribution."""
     times = {1: 1, 2: 2, 3: 3, 4: 9, 5: 10}
     events = [Event(n, "trade", hour, f"{n}-{hour}") for n, k in times.items() for hour in range(k)]
     answer = await ask(questions, events, bounds=[1, 3, 10])
@@ -149,6 +150,7 @@ async def test_buckets_are_closed_on_the_left(questions: Questions) -> None:
 
 
 async def test_amounts_of_the_paper_open_into_customers(questions: Questions) -> None:
+    """S-136."""
     amounts = [500, 800, 999, 1000, 4999, 5000, 9999, 10000, 49999, 50000, 120000, 1000000]
     events = [
         Event(n, "trade", n, properties={"amount": float(amount)})
@@ -171,6 +173,7 @@ async def test_amounts_of_the_paper_open_into_customers(questions: Questions) ->
 
 
 async def test_trading_hours_peak_before_the_close(questions: Questions) -> None:
+    """S-016."""
     trades = {9: 5, 10: 20, 11: 10, 13: 8, 14: 25, 15: 2}
     midnight = 1_790_006_400_000  # 2026-09-22 00:00 in Shanghai, a Tuesday
     events = [
@@ -188,6 +191,7 @@ async def test_trading_hours_peak_before_the_close(questions: Questions) -> None
 
 
 async def test_funds_without_a_term_are_a_group_of_their_own(questions: Questions) -> None:
+    """S-101."""
     terms = ["short", "short", "long", None]
     events = [
         Event(n, "trade", n, properties={"amount": 10.0 * n} | ({"term": term} if term else {}))

@@ -39,6 +39,7 @@ async def ask(questions: Questions, world: World, **fields: Any) -> pb.QueryEven
 async def test_five_events_of_three_users(
     questions: Questions, measure: Any, expected: str
 ) -> None:
+    """Model 1, event."""
     events = [
         Event(user, "buy", MIDNIGHT_MS + n * DAY_MS, properties={"amount": 10.0 * (n + 1)})
         for n, user in enumerate((1, 1, 2, 2, 3))
@@ -62,6 +63,7 @@ async def test_five_events_of_three_users(
 async def test_three_devices_are_one_active_customer_once_merged(
     questions: Questions, person_of: dict[int, int], active: int
 ) -> None:
+    """S-002."""
     events = [Event(n, "buy", MIDNIGHT_MS + n, properties={"owner": "self"}) for n in person_of]
     answer = await ask(
         questions,

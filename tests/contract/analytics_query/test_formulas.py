@@ -122,6 +122,7 @@ def trades(*filters: cpb.PropertyFilter) -> cpb.EventFilter:
 
 
 async def test_mobile_share_of_trading_customers(questions: Questions) -> None:
+    """S-001."""
     events = [
         Event(n, "trade", n, properties={"terminal": "mobile" if n <= 895 else "desk"})
         for n in range(1, 1_001)

@@ -81,6 +81,7 @@ async def test_an_exclusion_ends_the_chain_of_the_first_event(
     ("order", "system"), [(SEQUENTIAL, "Android"), (STRICT, "iOS"), (NEAREST, "iOS")]
 )
 async def test_the_entry_decides_the_group(questions: Questions, order: Any, system: str) -> None:
+    """Model 6, funnel: A (Android), A (iOS), B, C by system."""
     world = world_of("AABC", {"os": "Android"}, {"os": "iOS"})
     await questions.load([world])
     request = pb.QueryFunnelRequest(project_id=world.project, steps=steps("ABC"), order=order)
@@ -100,6 +101,7 @@ async def test_steps_share_the_product(
 
 
 async def test_who_does_not_reach_the_step_has_no_value_of_it(questions: Questions) -> None:
+    """S-058."""
     events = [Event(n, "A", START_MS) for n in (1, 2, 3)]
     for n, way in ((1, "one-way"), (2, "two-way")):
         events.append(Event(n, "B", START_MS + 5, properties={"video": way}))
@@ -122,6 +124,7 @@ async def test_who_does_not_reach_the_step_has_no_value_of_it(questions: Questio
 
 
 async def test_each_day_is_computed_on_its_own(questions: Questions) -> None:
+    """Model 6, funnel: 75 % of each day, 50 % of all."""
     people = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6}
     events = []
     for day, entered in enumerate(("abcd", "bcde", "bcdf")):

@@ -138,6 +138,7 @@ async def layers(questions: Questions, events: list[Event], **fields: Any) -> An
 
 
 async def test_seven_thousand_points_of_one_more_stay_the_same(questions: Questions) -> None:
+    """S-096. Model 9, heatmap."""
     events = [
         Event(1, "web_click", n, f"m{n}", {"page_x": float(n), "page_y": 1.0}) for n in range(7_001)
     ]
@@ -153,6 +154,7 @@ async def test_seven_thousand_points_of_one_more_stay_the_same(questions: Questi
 
 
 async def test_a_div_is_clicked_on_the_map_and_is_no_element(questions: Questions) -> None:
+    """S-097."""
     tags = ["a", "button", "div", "svg", "svg", "A"]
     events = [
         Event(
@@ -178,6 +180,7 @@ async def test_a_div_is_clicked_on_the_map_and_is_no_element(questions: Question
 
 
 async def test_depths_of_four_visits(questions: Questions) -> None:
+    """S-098."""
     events = [
         Event(n, "webstay", n, properties={"depth": depth})
         for n, depth in enumerate([25.0, 50.0, 50.0, 100.0], start=1)

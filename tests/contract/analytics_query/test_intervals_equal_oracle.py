@@ -100,6 +100,7 @@ async def check_row(
 
 
 async def test_a_a_b_b_is_one_interval(questions: Questions) -> None:
+    """Model 11, interval."""
     names = [("A", 0), ("A", 10), ("B", 25), ("B", 40)]
     world = World([Event(1, name, minute * 60_000) for name, minute in names], {1: 1})
     await questions.load([world])

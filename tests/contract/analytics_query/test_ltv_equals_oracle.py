@@ -107,6 +107,7 @@ async def check_cohort(
 
 
 async def test_a_customer_of_the_paper_pays_back_in_month_seven(questions: Questions) -> None:
+    """S-004. Model 13, LTV."""
     january = 1_767_196_800_000  # 2026-01-01 00:00 in Shanghai
     starts = [january + days * DAY_MS for days in (0, 31, 59, 90, 120, 151, 181, 212, 243, 273)]
     starts += [january + days * DAY_MS for days in (304, 334)]

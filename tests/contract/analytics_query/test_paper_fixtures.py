@@ -56,6 +56,7 @@ async def opening(questions: Questions, split: str = "") -> tuple[Any, World, di
 
 
 async def test_opening_funnel_has_the_papers_numbers(questions: Questions) -> None:
+    """FX-O1, S-051."""
     answer, world, numbers = await opening(questions)
     steps = answer.total.steps
     assert [s.reached.persons for s in steps] == FxO1.REACHED
@@ -70,12 +71,14 @@ async def test_opening_funnel_has_the_papers_numbers(questions: Questions) -> No
 
 @pytest.mark.parametrize("split", sorted(FxO1.GROUPS))
 async def test_opening_funnel_splits_as_the_paper_does(questions: Questions, split: str) -> None:
+    """FX-O1 by three properties, S-052."""
     answer, _, _ = await opening(questions, split)
     groups = {g.group.value: [s.reached.persons for s in g.steps] for g in answer.groups}
     assert groups == {str(key).lower(): value for key, value in FxO1.GROUPS[split].items()}
 
 
 async def test_magic_number_is_six(questions: Questions) -> None:
+    """FX-M1, S-064 and S-065."""
     world, _ = world_of(fx_m1(NINE_MS))
     await questions.load([world])
     definition = pb.ConversionDefinition(
@@ -115,6 +118,7 @@ async def test_magic_number_is_six(questions: Questions) -> None:
 async def test_target_audience_has_the_papers_size(
     questions: Questions, low: int, high: int, expected: int
 ) -> None:
+    """FX-M1, S-066."""
     world, _ = world_of(fx_m1(NINE_MS))
     await questions.load([world])
 
@@ -139,6 +143,7 @@ async def test_target_audience_has_the_papers_size(
 
 @pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda s: s.name)
 async def test_vendors_orders(questions: Questions, sequence: Sequence) -> None:
+    """The sequences of the funnel, models.md 2.2."""
     world, _ = world_of(sequence_records(sequence, NINE_MS, "anybody"))
     await questions.load([world])
     depths = {}

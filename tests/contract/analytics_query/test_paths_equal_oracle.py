@@ -134,6 +134,7 @@ def check_flows(answer: pb.QueryPathsResponse) -> None:
 
 
 async def test_what_lies_beyond_the_limit_is_not_in_the_path(questions: Questions) -> None:
+    """Model 7, path."""
     names = [("launch", 0), ("A", 5), ("B", 20), ("C", 31)]
     world = World([Event(1, name, minute * 60_000) for name, minute in names], {1: 1})
     await questions.load([world])

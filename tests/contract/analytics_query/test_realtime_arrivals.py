@@ -90,3 +90,27 @@ async def check_arrivals(questions: Questions, cases: list[Any], name: str) -> N
             own = people[minute.time_ms]
             assert minute.events == len(own)
             assert await members(questions, world.project, minute.persons) == set(own)
+
+
+async def test_the_last_five_hundred_and_a_late_one_with_both_its_times(
+    questions: Questions,
+) -> None:
+    """Model 4, realtime."""
+    events = [
+        Event(1, "view", NOW_MS - n, f"m{n:03}", batch_no=BATCH, received=NOW_MS - n)
+        for n in range(10, 520)
+    ]
+    late = Event(2, "trade", NOW_MS - DAY_MS, "late", batch_no=BATCH, received=NOW_MS - 1)
+    world = World([*events, late], {1: 1, 2: 2})
+    await questions.load([world])
+    request = pb.QueryRealtimeRequest(project_id=world.project, rows=500)
+    answer = await questions.rpc.QueryRealtime(request, None)
+    assert len(answer.events) == 500
+    first = answer.events[0]
+    assert (first.message_id, first.event_time_ms, first.received_time_ms) == (
+        "late",
+        NOW_MS - DAY_MS,
+        NOW_MS - 1,
+    )
+    assert [event.message_id for event in answer.events[1:4]] == ["m010", "m011", "m012"]
+    assert sum(minute.events for minute in answer.minutes) == 511

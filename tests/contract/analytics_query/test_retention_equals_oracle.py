@@ -152,6 +152,7 @@ async def ask(questions: Questions, events: list[Event], **fields: Any) -> Any:
 
 
 async def test_xiao_ming_is_retained_on_the_days_of_the_manual(questions: Questions) -> None:
+    """Model 5, retention."""
     days = ["X", "ABC", "YCX", "DDY", "ABC", "BYC", "ABC", "DDY"]
     events = [
         Event(1, letter, MARCH_1_MS + day * DAY_MS + (hour + 9) * HOUR_MS)
@@ -165,6 +166,7 @@ async def test_xiao_ming_is_retained_on_the_days_of_the_manual(questions: Questi
 
 
 async def test_consecutive_days_thin_out(questions: Questions) -> None:
+    """Model 5, retention: 200, 100, 50, 0, 0."""
     comes = {1: 200, 2: 100, 3: 50}
     events = [Event(n, "X", MARCH_1_MS + HOUR_MS) for n in range(1, 251)]
     events += [
@@ -196,6 +198,7 @@ async def test_the_same_event_on_the_same_day_counts_twice_at_least(
 
 
 async def test_the_total_is_over_finished_days_alone(questions: Questions) -> None:
+    """Model 5, retention: 0.83 %."""
     cohorts, kept = [6180, 5732, 5497, 800], [6, 76, 65, 4]
     events, person = [], 0
     for day, (people, back) in enumerate(zip(cohorts, kept, strict=True)):

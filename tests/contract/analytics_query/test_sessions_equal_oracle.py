@@ -139,6 +139,7 @@ async def check_pages(
 
 
 async def test_sessions_are_cut_at_midnight_and_after_the_timeout(questions: Questions) -> None:
+    """Model 3, session."""
     midnight = 1_790_006_400_000  # 2026-09-22 00:00 in Shanghai
     seconds = [-20 * 60, -5 * 60, 5 * 60, 36 * 60 + 1, 50 * 60]
     world = World([Event(1, "view", midnight + s * 1000, f"m{s}") for s in seconds], {1: 1})
