@@ -5,7 +5,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
 
 import pytest
 import structlog
@@ -47,15 +48,39 @@ _PROCESSES = ("integration", "e2e", "chaos")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread files that start processes evenly: side by side, or last, they would be slowest."""
+    """Spread files that start processes evenly: side by side, or last, they would be slowest.
+
+    What goes to one process whole goes first: it takes longest.
+    """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    kinds: tuple[list[Path], list[Path]] = ([], [])
+    kinds: tuple[list[Path], list[Path], list[Path]] = ([], [], [])
     for path in files:
-        kinds[any(folder in path.parts for folder in _PROCESSES)].append(path)
+        starts = any(folder in path.parts for folder in _PROCESSES)
+        kinds[2 if _has_one_platform(path) else starts].append(path)
     places = {path: (no + 0.5) / len(kind) for kind in kinds for no, path in enumerate(kind)}
+    places |= dict.fromkeys(kinds[2], 0.0)
     items[:] = [item for path in sorted(files, key=places.__getitem__) for item in files[path]]
+
+
+def _has_one_platform(file: PurePath) -> bool:
+    """Whether a file's folder has a platform for all of its tests."""
+    return file.parent.parent.name == "e2e"
+
+
+@pytest.hookimpl(optionalhook=True)  # xdist's
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files go to processes one by one, but a folder under e2e goes whole: it has one platform."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OnePlatformScheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            path = PurePosixPath(file)
+            return str(path.parent) if _has_one_platform(path) else file
+
+    return OnePlatformScheduling(config, log)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

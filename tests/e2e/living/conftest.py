@@ -1,4 +1,4 @@
-"""One platform for the session; every test has a project of its own on it."""
+"""One platform for this folder; every test has a project of its own on it."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ PROJECTS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder: Path = tmp_path_factory.mktemp("platform")
     running = Platform(folder, projects=PROJECTS)
