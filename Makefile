@@ -109,6 +109,10 @@ sbom: $(SETUP) ## Writes build/sbom: what each image carries, with a licence for
 images: $(SETUP) ## Builds the images with buildah, from this machine's mirrors alone (needs root); S= narrows to services
 	@scripts/images.sh $(S)
 
+.PHONY: bundle
+bundle: $(SETUP) ## Writes build/bundle: wheels, images and chart for machines without a network (needs root)
+	@scripts/images.sh --archive && scripts/store-images.sh && $(PY) scripts/bundle.py
+
 .PHONY: dockerfiles
 dockerfiles: $(SETUP) ## Writes the Dockerfiles from their template
 	@$(PY) scripts/dockerfiles.py

@@ -2,6 +2,7 @@
 # Builds the images of the services (or those named) with buildah, from packages of this machine's mirrors alone:
 # base images by debootstrap, wheels downloaded once and checked against their hashes.
 # Needs root and: buildah debootstrap. Images stay in build/images/storage; --archive writes build/images/<name>.tar too.
+# --tree=<folder> --tag=<tag> builds another release's checkout, and writes build/images/<tag>/<name>.tar.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,17 +12,23 @@ missing=()
 for tool in buildah debootstrap; do command -v $tool >/dev/null || missing+=($tool); done
 [ ${#missing[@]} = 0 ] || scripts/apt-install.sh "${missing[@]}" || die "Needed: ${missing[*]}"
 
-archive=
+archive= tree=. tag=
 names=()
 for argument in "$@"; do
-    if [ "$argument" = --archive ]; then archive=yes; else names+=("$argument"); fi
+    case "$argument" in
+    --archive) archive=yes ;;
+    --tree=*) tree=${argument#*=} ;;
+    --tag=*) tag=${argument#*=} ;;
+    *) names+=("$argument") ;;
+    esac
 done
 [ ${#names[@]} -gt 0 ] || names=($(basename -a services/*/) client)
 
 work=$PWD/build/images
-mkdir -p "$work"
+archives=$work/$tag
+mkdir -p "$archives"
 . scripts/containers.sh "$work"
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' libs/kit/pyproject.toml)
+version=${tag:-$(sed -n 's/^version = "\(.*\)"/\1/p' libs/kit/pyproject.toml)}
 wheels=$PWD/build/wheelhouse
 
 # The same Debian release for both stages: a virtual environment points at its interpreter.
@@ -40,20 +47,20 @@ base() { # image, packages
 
 base localhost/siyu-base:bookworm python3,ca-certificates
 base localhost/siyu-build:bookworm python3,python3-venv,ca-certificates
-.venv/bin/python scripts/wheelhouse.py "$wheels" requirements-build.txt
+.venv/bin/python scripts/wheelhouse.py "$wheels" "$tree/requirements-build.txt"
 for name in "${names[@]}"; do
-    folder=services/$name
-    [ "$name" = client ] && folder=libs/client
+    folder=$tree/services/$name
+    [ "$name" = client ] && folder=$tree/libs/client
     [ -f "$folder/Dockerfile" ] || die "there is no service $name"
     .venv/bin/python scripts/wheelhouse.py "$wheels" "$folder/requirements.txt"
     start=$SECONDS
     buildah bud --isolation chroot --quiet --layers --volume "$wheels:/wheelhouse:ro" \
         --build-arg BASE_IMAGE=localhost/siyu-base:bookworm --build-arg BUILD_IMAGE=localhost/siyu-build:bookworm \
         --build-arg PIP_INDEX_URL= --build-arg PIP_NO_INDEX=1 --build-arg PIP_FIND_LINKS=/wheelhouse \
-        --tag "localhost/siyu/$name:$version" --file "$folder/Dockerfile" . >/dev/null
+        --tag "localhost/siyu/$name:$version" --file "$folder/Dockerfile" "$tree" >/dev/null
     echo "localhost/siyu/$name:$version in $((SECONDS - start)) s"
     if [ -n "$archive" ]; then
-        rm -f "$work/$name.tar"
-        buildah push -q "localhost/siyu/$name:$version" "docker-archive:$work/$name.tar:localhost/siyu/$name:$version"
+        rm -f "$archives/$name.tar"
+        buildah push -q "localhost/siyu/$name:$version" "docker-archive:$archives/$name.tar:localhost/siyu/$name:$version"
     fi
 done

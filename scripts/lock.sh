@@ -21,7 +21,7 @@ compile() {
 compile "$@" --group pyproject.toml:dev libs/*/pyproject.toml services/*/pyproject.toml \
     --output-file requirements-dev.txt
 compile --group pyproject.toml:build --constraint requirements-dev.txt --output-file requirements-build.txt
-for member in services/*/ libs/client/; do
+for member in services/*/ libs/client/ libs/demo/; do
     compile "${member}pyproject.toml" --constraint requirements-dev.txt \
         --output-file "${member}requirements.txt"
 done

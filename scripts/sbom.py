@@ -7,6 +7,7 @@ installed here, because nobody read its licence.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -74,6 +75,12 @@ def components(lock: str) -> list[Component]:
 
 def _is_for_images(marker: str) -> bool:
     return any(Marker(marker.strip()).evaluate(place) for place in _PLACES)
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal, as locks have it."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def own(folder: Path) -> list[Component]:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +21,6 @@ from cluster.node import Node
 from cluster.world import NAMESPACE, NODES, Cluster
 from support.tree import ROOT
 
-IMAGES = ("collect", "identity", "analytics", "profile", "segment", "touch", "client")
 KEEPERS = {"postgres", "redis", "analytics"}
 # kubelets set these for the whole machine.
 TUNED = ("vm.overcommit_memory", "kernel.panic", "kernel.panic_on_oops")
@@ -37,22 +37,37 @@ def binaries() -> Path:
 
 
 @pytest.fixture(scope="session")
-def archives() -> list[Path]:
+def bundle() -> Path:
+    """What is carried to a place without a network, which the cluster is: nothing leads out."""
     subprocess.run([ROOT / "scripts/images.sh", "--archive"], check=True)
     subprocess.run([ROOT / "scripts/store-images.sh"], check=True)
-    folder = ROOT / "build/images"
-    return [folder / f"{name}.tar" for name in ("pause", "postgres", "redis", *IMAGES)]
+    command = [sys.executable, ROOT / "scripts/bundle.py"]
+    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return ROOT / made.stdout.splitlines()[-1].split(":")[0]
+
+
+@pytest.fixture(scope="session")
+def chart(bundle: Path) -> Path:
+    (package,) = (bundle / "chart").glob("*.tgz")
+    return package
+
+
+@pytest.fixture(scope="session")
+def archives(bundle: Path) -> list[Path]:
+    """The images, and the pods' own process, which a cluster brings along."""
+    return [ROOT / "build/images/pause.tar", *sorted((bundle / "images").glob("*.tar"))]
 
 
 @pytest.fixture(scope="session")
 def cluster(binaries: Path, archives: list[Path]) -> Iterator[Cluster]:
-    # A short path: sockets below it have names of at most 108 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="siyu-"))
+    # A short path, since sockets below it have names of at most 108 bytes; on a disk, since images
+    # are unpacked there for each node.
+    folder = Path(tempfile.mkdtemp(prefix="siyu-", dir="/var/tmp"))
     tuned = {name: _sysctl(name) for name in TUNED}
     lab = Lab("siyu", folder, NODES)
     control = ControlPlane(lab, binaries)
     nodes = [Node(name, lab, control, binaries) for name in NODES]
-    running = Cluster(lab, control)
+    running = Cluster(lab, control, nodes)
     try:
         began = time.monotonic()
         lab.build()

@@ -8,6 +8,7 @@ from siyu.profile.v1 import profile_service_pb2 as profile
 from siyu.type.v1.item_result_pb2 import ItemResult
 from siyu_client.client import call
 from siyu_demo.simulator import Consent, ContactPoint, Rating
+from siyu_demo.story.arrival.patience import patiently
 from siyu_demo.story.questions import identifier_message
 from siyu_demo.story.stage import PROJECT, Stage
 
@@ -57,7 +58,7 @@ async def _in_batches(
 
     async def one(batch: Sequence[F]) -> int:
         async with gate:
-            results = await state(batch)
+            results = await patiently(lambda: state(batch))
         advance(len(batch))
         return sum(result.status.code == 0 for result in results)
 
