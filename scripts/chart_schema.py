@@ -186,6 +186,7 @@ def schema() -> Schema:
         auth=_object(issuer=NAME, tokenSecret=TEXT),
         tls=_object(existingSecret=TEXT),
         database=STORE,
+        engine=_object(existingSecret=TEXT, port=PORT, to=LIST),
         stream=STORE,
         leases=_object(mode={"enum": ["database", "kubernetes"]}, to=LIST),
         defaults=_workload(own),

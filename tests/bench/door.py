@@ -25,9 +25,9 @@ REST_S = 90.0
 _INGEST = "/siyu.collect.v1.CollectService/Ingest"
 
 
-def make_event(i: int, now_ms: int) -> Event:
+def make_event(i: int, now_ms: int, customers: int = CUSTOMERS) -> Event:
     """An event of an app; one in ten also names the device, one in fifty is a login."""
-    who = i * 7919 % CUSTOMERS
+    who = i * 7919 % customers
     ids = [Identifier(type="customer_no", value=f"C{who:08d}")]
     if i % 10 == 0:
         ids.append(Identifier(type="device_id", value=f"dev-{who:012d}"))

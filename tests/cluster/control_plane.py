@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cluster.lab import CONTROL, SERVICES, Lab, sh
 
@@ -80,10 +80,9 @@ class ControlPlane:
         command = self._lab.inside("lab", "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments)
         return sh(*command)
 
-    def get(self, *what: str) -> dict[str, object]:
+    def get(self, *what: str) -> Any:
         """Objects as the API has them."""
-        found: dict[str, object] = json.loads(self.kubectl("get", *what, "-o", "json"))
-        return found
+        return json.loads(self.kubectl("get", *what, "-o", "json"))
 
     def _is_ready(self) -> bool:
         return self.kubectl("get", "--raw", "/readyz") == "ok"

@@ -1,6 +1,8 @@
 """Calls every service without a pause, by the platform's own client, until SIGTERM; runs in a pod.
 
-Prints one line of JSON: calls and failures of each service, and what the first failures were.
+Prints one line of JSON: calls and failures of each service, what the first failures were, and how
+many of the events that collect took analytics has in the end: each of them lay in a stream, written
+by one release and read by another when there were two.
 """
 
 import asyncio
@@ -12,7 +14,9 @@ import time
 from pathlib import Path
 
 from siyu.analytics.v1 import analytics_service_pb2 as analytics
+from siyu.analytics.v1 import question_pb2
 from siyu.collect.v1.collect_service_pb2 import IngestRequest
+from siyu.condition.v1.condition_pb2 import EventFilter
 from siyu.event.v1.event_pb2 import EVENT_KIND_TRACK, Event
 from siyu.identity.v1.identity_service_pb2 import ResolveRequest
 from siyu.profile.v1 import profile_service_pb2 as profile
@@ -25,6 +29,8 @@ from siyu_kit.auth.keys import read_signing_key
 from siyu_kit.errors import DomainError
 
 PROJECT = "load"
+EVENT = f"load-{time.time_ns()}"
+STORED_WITHIN_S = 60
 NAMES = ("collect", "identity", "analytics", "profile", "segment", "touch")
 
 
@@ -48,7 +54,7 @@ def requests(client: SiyuClient):
             message_id=f"load-{now}",
             ids=[who],
             kind=EVENT_KIND_TRACK,
-            name="load",
+            name=EVENT,
             event_time_ms=now // 1_000_000,
         )
         return IngestRequest(project_id=PROJECT, events=[one])
@@ -78,6 +84,24 @@ def requests(client: SiyuClient):
     }
 
 
+async def stored(client: SiyuClient, expected: int) -> int:
+    """How many of this run's events can be asked for, once all can or the time is over."""
+    now_ms = time.time_ns() // 1_000_000
+    request = analytics.QueryEventsRequest(
+        project_id=PROJECT,
+        scope=question_pb2.Scope(from_time_ms=now_ms - 3_600_000, to_time_ms=now_ms + 60_000),
+        event=EventFilter(event_name=EVENT),
+    )
+    until, found = time.monotonic() + STORED_WITHIN_S, 0
+    while found < expected and time.monotonic() < until:
+        try:
+            found = (await call(client.analytics.QueryEvents, request, timeout_s=10)).total.events
+        except DomainError as error:
+            sys.stderr.write(f"{error.reason} {error}\n")
+        await asyncio.sleep(0.5)
+    return found
+
+
 async def main() -> None:
     """Two callers for each service."""
     stop = asyncio.Event()
@@ -102,6 +126,8 @@ async def main() -> None:
                 await asyncio.sleep(0.02)
 
         await asyncio.gather(*(caller(name) for name in NAMES for _ in range(2)))
+        accepted = counts["collect"]["calls"] - counts["collect"]["failed"]
+        counts["events"] = {"accepted": accepted, "stored": await stored(client, accepted)}
     sys.stdout.write(json.dumps(counts) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -14,7 +15,7 @@ _NOW = dt.timedelta(0)
 
 
 class Authority:
-    """Signs certificates for 127.0.0.1."""
+    """Signs certificates for 127.0.0.1 and what else it is asked for."""
 
     def __init__(self, directory: Path, name: str = "ca") -> None:
         self.directory, self.name = directory, name
@@ -29,15 +30,27 @@ class Authority:
         return self.directory / f"{self.name}.crt"
 
     def issue(
-        self, name: str, *, serial: int | None = None, expired: bool = False
+        self,
+        name: str,
+        *,
+        serial: int | None = None,
+        expired: bool = False,
+        hosts: Sequence[str] = (),
     ) -> dict[str, str]:
         """Write (again) a key and a certificate; the variables that name them and this CA."""
         key = ec.generate_private_key(ec.SECP256R1())
         shift = dt.timedelta(days=-1) if expired else _NOW
-        builder = _builder(_named(name), self._subject, key.public_key(), serial, shift)
+        builder = _builder(
+            _named(name), self._subject, key.public_key(), serial, shift, hosts=hosts
+        )
         _replace(self.directory / f"{name}.key", _private(key))
         _replace(self.directory / f"{name}.crt", _pem(builder.sign(self._key, hashes.SHA256())))
         return self.variables(name)
+
+    def serial(self, name: str) -> int:
+        """The serial number of the certificate that was issued last."""
+        content = (self.directory / f"{name}.crt").read_bytes()
+        return x509.load_pem_x509_certificate(content).serial_number
 
     def variables(self, name: str) -> dict[str, str]:
         """The environment of who shows this certificate and trusts this CA."""
@@ -64,9 +77,11 @@ def _builder(
     shift: dt.timedelta = _NOW,
     *,
     ca: bool = False,
+    hosts: Sequence[str] = (),
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC) + shift
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = [x509.DNSName(host) for host in (*hosts, "localhost")]
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -76,9 +91,7 @@ def _builder(
         .not_valid_before(now - dt.timedelta(minutes=5))
         .not_valid_after(now + dt.timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([address, x509.DNSName("localhost")]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName([address, *names]), critical=False)
     )
 
 

@@ -1,9 +1,9 @@
 {{/* What each service is: whom it calls, which stores it has, whether it opens an HTTP port, keeps files,
-encrypts fields, or has work that one process at a time does. */}}
+encrypts fields, may ask an engine elsewhere, or has work that one process at a time does. */}}
 {{- define "siyu.catalogue" -}}
 collect: {peers: [], stream: true, http: true}
 identity: {peers: [], database: true, stream: true, key: true, seals: true, leads: true}
-analytics: {peers: [identity, profile], database: true, stream: true, key: true, files: true}
+analytics: {peers: [identity, profile], database: true, stream: true, key: true, files: true, engine: true}
 profile: {peers: [identity], database: true, stream: true, key: true, seals: true, leads: true}
 segment: {peers: [analytics], database: true, stream: true, key: true, leads: true}
 touch: {peers: [segment, profile, analytics, identity, collect], database: true, key: true, leads: true}

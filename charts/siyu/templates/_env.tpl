@@ -37,6 +37,10 @@
 - name: SIYU_STREAM_URL_FILE
   value: /etc/siyu/stream/url
 {{- end }}
+{{- if and $service.kind.engine $root.Values.engine.existingSecret }}
+- name: SIYU_ANALYTICS_ENGINE_URL_FILE
+  value: /etc/siyu/engine/url
+{{- end }}
 {{- if include "siyu.asksCluster" . }}
 - name: SIYU_LEASES
   value: kubernetes

@@ -88,6 +88,14 @@ spec:
     {{- if $service.kind.stream }}
     {{- include "siyu.storeEgress" (dict "root" $root "store" "redis") | nindent 4 }}
     {{- end }}
+    {{- if and $service.kind.engine $root.Values.engine.existingSecret }}
+    - ports:
+        - {port: {{ int $root.Values.engine.port }}, protocol: TCP}
+      {{- with $root.Values.engine.to }}
+      to:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    {{- end }}
     {{- if include "siyu.asksCluster" . }}
     - ports:
         - {port: 443, protocol: TCP}

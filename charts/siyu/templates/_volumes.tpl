@@ -48,6 +48,14 @@
     items:
       - {key: {{ if eq $root.Values.stream.mode "external" }}url{{ else }}stream-url{{ end }}, path: url}
 {{- end }}
+{{- if and $service.kind.engine $root.Values.engine.existingSecret }}
+- name: engine
+  secret:
+    secretName: {{ $root.Values.engine.existingSecret }}
+    defaultMode: 0440
+    items:
+      - {key: url, path: url}
+{{- end }}
 {{- with $root.Values.tls.existingSecret }}
 - name: tls
   secret:
@@ -87,6 +95,9 @@
 {{- end }}
 {{- if .service.kind.stream }}
 - {name: stream, mountPath: /etc/siyu/stream, readOnly: true}
+{{- end }}
+{{- if and .service.kind.engine .root.Values.engine.existingSecret }}
+- {name: engine, mountPath: /etc/siyu/engine, readOnly: true}
 {{- end }}
 {{- if .root.Values.tls.existingSecret }}
 - {name: tls, mountPath: /etc/siyu/tls, readOnly: true}

@@ -116,5 +116,15 @@ def test_outside_stores_are_the_only_addresses_outside():
     assert ports == {53, 6379, 4317, 443}
 
 
+def test_an_engine_elsewhere_is_reached_by_analytics_alone():
+    engine = {"existingSecret": "own", "port": 9440, "to": [{"ipBlock": {"cidr": "192.0.2.32/32"}}]}
+    policies = helm.of_kind(helm.rendered({"engine": engine}), "NetworkPolicy")
+    way = {"ports": [{"port": 9440, "protocol": "TCP"}], "to": engine["to"]}
+    reaching = [
+        name for name, policy in policies.items() if way in (policy["spec"].get("egress") or [])
+    ]
+    assert reaching == ["siyu-analytics"]
+
+
 def test_the_switch():
     assert not helm.of_kind(helm.rendered({"networkPolicy": {"enabled": False}}), "NetworkPolicy")

@@ -12,6 +12,7 @@ SECRETS = {
     "/etc/siyu/database/url": "postgresql+asyncpg://u:p@db/siyu",
     "/etc/siyu/stream/url": "redis://:p@redis/0",
     "/etc/siyu/keys/service.key": "ab" * 32,
+    "/etc/siyu/engine/url": "https://u:p@clickhouse:8443/siyu",
     "/etc/siyu/masters/keys": f"{'cd' * 16},{'ef' * 16}",
 }
 

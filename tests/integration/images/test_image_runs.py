@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import tarfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,9 +38,34 @@ def engine(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+# What lies about in a working tree, and in the variables of who builds.
+CANARY = f"canary-{os.urandom(12).hex()}"
+LYING_ABOUT = (".siyu/keys/canary.key", ".env", f"services/{NAME}/.env", "libs/kit/canary.pem")
+
+
 @pytest.fixture(scope="module")
-def image() -> str:
+def image(monkeypatch_module: pytest.MonkeyPatch) -> Iterator[str]:
     subprocess.run([ROOT / "scripts/apt-install.sh", "podman", "runc", "buildah"], check=True)
+    monkeypatch_module.setenv("SIYU_CANARY", CANARY)
+    planted = [ROOT / name for name in LYING_ABOUT]
+    for path in planted:
+        assert not path.exists(), path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(CANARY)
+    try:
+        yield _built()
+    finally:
+        for path in planted:
+            path.unlink()
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+def _built() -> str:
     built = subprocess.run(
         [ROOT / "scripts/images.sh", NAME], check=True, capture_output=True, text=True
     )
@@ -61,6 +88,22 @@ def test_it_carries_no_tools(image: str) -> None:
     told = engine("run", "--rm", *CLOSED, "--entrypoint", "sh", image, "-c", look)
     assert told.stdout == ""
     assert "No module named 'pip'" in told.stderr
+
+
+def test_no_layer_holds_what_lay_about(image: str, tmp_path: Path) -> None:
+    archive = tmp_path / "image.tar"
+    saved = engine("save", "--output", str(archive), image)
+    assert saved.returncode == 0, saved.stderr
+    layers = 0
+    with tarfile.open(archive) as parts:
+        for part in parts.getmembers():
+            file = parts.extractfile(part)
+            content = file.read() if file else b""
+            assert CANARY.encode() not in content, part.name
+            layers += part.name.endswith(".tar") or len(content) > 1_000_000
+    # Layers are tar archives, not compressed: a file in one is found as it is.
+    assert layers >= 2
+    assert b"siyu_kit" in archive.read_bytes()
 
 
 def test_it_carries_its_migrations(image: str) -> None:

@@ -40,6 +40,11 @@ class PostgresServer:
         self._initialise()
         self.start()
 
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id."""
+        return self._process.pid
+
     def url(self, database: str = "postgres") -> str:
         """The SQLAlchemy URL of one of its databases."""
         return f"postgresql+asyncpg://{ACCOUNT}@127.0.0.1:{self.port}/{database}"
