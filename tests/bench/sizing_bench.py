@@ -11,8 +11,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Sequence
-from itertools import batched
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -53,8 +52,12 @@ def payloads(events: Sequence[Event], size: int) -> list[bytes]:
     """Serialized requests of so many events each."""
     return [
         IngestRequest(project_id=PROJECT, events=part).SerializeToString()
-        for part in batched(events, size)
+        for part in _parts(events, size)
     ]
+
+
+def _parts(events: Sequence[Event], size: int) -> Iterator[Sequence[Event]]:
+    return (events[start : start + size] for start in range(0, len(events), size))
 
 
 async def fill(door: Door, first: int, last: int, persons: range) -> None:
@@ -65,7 +68,7 @@ async def fill(door: Door, first: int, last: int, persons: range) -> None:
         events = [make_event(i, now_ms, persons.stop) for i in range(start, upto)]
         if start == first:
             events += [profile_of(person, now_ms) for person in persons]
-        waiting = iter(list(batched(events, BATCH)))
+        waiting = iter(list(_parts(events, BATCH)))
 
         async def sender(waiting=waiting) -> None:
             for part in waiting:
@@ -133,11 +136,11 @@ async def live(platform: Platform, meter: Meter, times: int) -> dict[str, dict[s
 
         async def loaded() -> None:
             await steadily(door, upto, rate, persons)
+            while await store.events(PROJECT) < upto + rate * RATE_S:
+                await asyncio.sleep(0.1)
             await at_rest(platform)
 
         took, used = await seconds_of(meter, loaded())
-        seen = await store.events(PROJECT)
-        assert seen >= upto + rate * RATE_S, (seen, upto)
     idle_cores = {name: seconds / idle_s for name, seconds in idle.items()}
     return {
         "idle_cores": idle_cores,
@@ -162,8 +165,8 @@ async def stored(folder: Path, urls: dict[str, str]) -> dict[str, float]:
 async def _database_bytes(url: str) -> int:
     database = Database(url, pool_size=1)
     try:
-        async with database.reader.connect() as connection:
-            found = await connection.execute(text("SELECT pg_database_size(current_database())"))
+        async with database.session() as session:
+            found = await session.execute(text("SELECT pg_database_size(current_database())"))
             return int(found.scalar_one())
     finally:
         await database.aclose()

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 SUFFIX: Final = ".svc.cluster.local"
 TTL_S: Final = 1
-LOOK_S: Final = 0.3
+LOOK_S: Final = 0.5
 
 
 class Names:

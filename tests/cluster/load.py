@@ -1,4 +1,4 @@
-"""Calls every service without a pause, by the platform's own client, until SIGTERM; runs in a pod.
+"""Calls every service again and again, by the platform's own client, until SIGTERM; runs in a pod.
 
 Prints one line of JSON: calls and failures of each service, what the first failures were, and how
 many of the events that collect took analytics has in the end: each of them lay in a stream, written
@@ -26,11 +26,13 @@ from siyu.type.v1.identifier_pb2 import Identifier
 from siyu_client.client import SiyuClient, call
 from siyu_kit.auth import IssuedTokens, TokenIssuer
 from siyu_kit.auth.keys import read_signing_key
-from siyu_kit.errors import DomainError
+from siyu_kit.errors import DomainError, NotFound
 
 PROJECT = "load"
 EVENT = f"load-{time.time_ns()}"
 STORED_WITHIN_S = 60
+# The whole cluster has the cores of one machine.
+PAUSE_S, CALLERS = 0.1, 2
 NAMES = ("collect", "identity", "analytics", "profile", "segment", "touch")
 
 
@@ -84,6 +86,19 @@ def requests(client: SiyuClient):
     }
 
 
+async def introduce(client: SiyuClient) -> None:
+    """One event of the person, so that identity knows whom the calls are about."""
+    await call(client.collect.Ingest, requests(client)["collect"][1](), timeout_s=10)
+    method, request = requests(client)["identity"]
+    while True:
+        try:
+            await call(method, request(), timeout_s=10)
+        except NotFound:
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
 async def stored(client: SiyuClient, expected: int) -> int:
     """How many of this run's events can be asked for, once all can or the time is over."""
     now_ms = time.time_ns() // 1_000_000
@@ -103,7 +118,7 @@ async def stored(client: SiyuClient, expected: int) -> int:
 
 
 async def main() -> None:
-    """Two callers for each service."""
+    """A few callers for each service."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     key = read_signing_key(Path(os.environ["SIYU_AUTH_SIGNING_KEY_FILE"]))
@@ -123,10 +138,11 @@ async def main() -> None:
                     counts[name]["errors"] += [f"{time.time():.1f} {error.reason} {error}"][
                         : 5 - len(counts[name]["errors"])
                     ]
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(PAUSE_S)
 
-        await asyncio.gather(*(caller(name) for name in NAMES for _ in range(2)))
-        accepted = counts["collect"]["calls"] - counts["collect"]["failed"]
+        await introduce(client)
+        await asyncio.gather(*(caller(name) for name in NAMES for _ in range(CALLERS)))
+        accepted = counts["collect"]["calls"] - counts["collect"]["failed"] + 1
         counts["events"] = {"accepted": accepted, "stored": await stored(client, accepted)}
     sys.stdout.write(json.dumps(counts) + "\n")
 

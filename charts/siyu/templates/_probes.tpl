@@ -5,19 +5,20 @@ Liveness looks at no store, so that a store that is down restarts nothing.
 */}}
 {{- define "siyu.probes" -}}
 {{- $native := eq "native" (include "siyu.probeKind" .root) -}}
+{{- $startup := ternary 5 10 $native -}}
 startupProbe:
   {{- include "siyu.probe" (dict "native" $native "state" "liveness") | nindent 2 }}
-  periodSeconds: 5
+  periodSeconds: {{ $startup }}
   timeoutSeconds: {{ ternary 5 15 $native }}
-  failureThreshold: {{ max 1 (div (int .service.startupSeconds) 5) }}
+  failureThreshold: {{ max 1 (div (int .service.startupSeconds) $startup) }}
 livenessProbe:
   {{- include "siyu.probe" (dict "native" $native "state" "liveness") | nindent 2 }}
-  periodSeconds: {{ ternary 20 30 $native }}
+  periodSeconds: {{ ternary 20 60 $native }}
   timeoutSeconds: {{ ternary 10 20 $native }}
   failureThreshold: 3
 readinessProbe:
   {{- include "siyu.probe" (dict "native" $native "state" "readiness") | nindent 2 }}
-  periodSeconds: {{ ternary 5 10 $native }}
+  periodSeconds: {{ ternary 5 15 $native }}
   timeoutSeconds: {{ ternary 5 15 $native }}
   failureThreshold: 2
 {{- end -}}
