@@ -59,7 +59,7 @@ def following() -> list[Path]:
     folder = IMAGES / NEXT
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    names = sorted(path.parent.name for path in ROOT.glob("services/*/Dockerfile"))
+    names = [*sorted(path.parent.name for path in ROOT.glob("services/*/Dockerfile")), "client"]
     for name in names:
         lines = [f"FROM localhost/siyu/{name}:0.1.0"]
         if name in WITH_DATABASE:
