@@ -70,6 +70,10 @@
 - name: SIYU_METRICS_LISTEN
   value: 0.0.0.0:{{ int $root.Values.metrics.port }}
 {{- end }}
+{{- if eq "exec" (include "siyu.probeKind" $root) }}
+- name: SIYU_HEALTH_DIR
+  value: /tmp/health
+{{- end }}
 - name: SIYU_LIMITS_FILE
   value: /etc/siyu/limits/limits.json
 - name: SIYU_DRAIN_DELAY_S

@@ -1,6 +1,8 @@
 """What the chart renders: valid for each version of Kubernetes, restricted, and addressed right."""
 
 import functools
+import subprocess
+import time
 
 import kubernetes_validate
 import pytest
@@ -8,6 +10,7 @@ from kubernetes_validate import utils
 
 from siyu_client.platform.services import SERVICES
 from siyu_kit import service
+from siyu_kit.heartbeat import Heartbeat
 from support import helm
 
 VERSIONS = [f"1.{minor}" for minor in range(25, 38)]
@@ -56,11 +59,22 @@ def test_probes_speak_grpc_unless_calls_are_encrypted(manifests):
     assert plain["livenessProbe"]["grpc"] == {"port": 9090, "service": "liveness"}
     assert plain["readinessProbe"]["grpc"] == {"port": 9090, "service": "readiness"}
     encrypted = helm.container(helm.pods(manifests["production"])["Deployment/siyu-identity"])
-    assert encrypted["readinessProbe"]["exec"]["command"][1:] == [
-        "-m",
-        "siyu_kit.health",
-        "readiness",
+    assert encrypted["readinessProbe"]["exec"]["command"][-1] == "/tmp/health/readiness"  # noqa: S108
+    assert helm.environment_of(encrypted)["SIYU_HEALTH_DIR"] == "/tmp/health"  # noqa: S108
+
+
+def test_a_shell_tells_a_heartbeat_from_none(manifests, tmp_path):
+    encrypted = helm.container(helm.pods(manifests["production"])["Deployment/siyu-identity"])
+    *command, _ = encrypted["livenessProbe"]["exec"]["command"]
+    heartbeat, old = tmp_path / "liveness", tmp_path / "old"
+    Heartbeat(tmp_path).beat(ready=False)
+    old.write_text(str(int(time.time()) - 30))
+    codes = [
+        subprocess.run([*command, path], check=False, capture_output=True).returncode
+        for path in (heartbeat, old, tmp_path / "missing")
     ]
+    assert codes[0] == 0
+    assert all(codes[1:])
 
 
 @pytest.mark.parametrize("values", helm.ci_names())

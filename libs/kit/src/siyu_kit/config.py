@@ -311,6 +311,9 @@ class CommonConfig(TlsConfig):
     port_file: Path | None = setting(
         "SIYU_PORT_FILE", default=None, doc="the bound ports are written here once ready"
     )
+    health_dir: Path | None = setting(
+        "SIYU_HEALTH_DIR", default=None, doc="files that say the service is well are written here"
+    )
     max_concurrent_rpcs: int = setting(
         "SIYU_MAX_CONCURRENT_RPCS", default=1024, doc="calls held at once, with those that wait"
     )

@@ -22,6 +22,7 @@ from siyu_kit.audit.trail import AuditTrail
 from siyu_kit.auth import TokenSource, TokenVerifier, token_source, token_verifier
 from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.config import CommonConfig, ConfigError, load
+from siyu_kit.heartbeat import Heartbeat
 from siyu_kit.limits.admission import Admission, AdmissionBounds
 from siyu_kit.limits.policy import LimitPolicy
 from siyu_kit.limits.settings import admission_of, policy_of
@@ -212,7 +213,10 @@ async def _serve_app(
     if runtime.telemetry.measuring:
         supervisor.add("vitals", _vitals(app, config, runtime, server, supervisor).run)
     supervisor.start()
-    readiness = asyncio.create_task(_watch_readiness(app, server, supervisor, config, port))
+    heartbeat = Heartbeat(config.health_dir)
+    readiness = asyncio.create_task(
+        _watch_readiness(app, server, supervisor, heartbeat, config, port)
+    )
     ended = asyncio.create_task(stopping.wait())
     watching = asyncio.create_task(admission.watch())
     try:
@@ -221,6 +225,7 @@ async def _serve_app(
         ended.cancel()
         watching.cancel()
         readiness.cancel()
+        heartbeat.beat(ready=False)
         logger.info("service_stopping")
         await asyncio.gather(
             server.drain(delay_s=_drain_delay_s(config), grace_s=config.stop_grace_s), app.drain()
@@ -244,11 +249,17 @@ def _vitals(
 
 
 async def _watch_readiness(
-    app: App, server: RpcServer, supervisor: Supervisor, config: CommonConfig, port: int
+    app: App,
+    server: RpcServer,
+    supervisor: Supervisor,
+    heartbeat: Heartbeat,
+    config: CommonConfig,
+    port: int,
 ) -> None:
     """Keep the health service true, and write the port file when first ready."""
     was_ready = announced = False
     while True:
+        heartbeat.beat(ready=was_ready)
         ready = supervisor.healthy and await _says_ready(app)
         if ready != was_ready:
             await server.set_ready(ready=ready)
