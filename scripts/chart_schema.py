@@ -45,6 +45,7 @@ OWNED: Final = {
     "SIYU_KUBERNETES_URL",
     "SIYU_DRAIN_DELAY_S",
     "SIYU_STOP_GRACE_S",
+    "SIYU_HEALTH_DIR",
 }
 _OWNED_ENDINGS: Final = ("_FILE", "_TARGET")
 _TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boolean", Path: "string"}

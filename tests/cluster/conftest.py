@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from cluster import releases
 from cluster.control_plane import ControlPlane
 from cluster.lab import Lab
 from cluster.node import Node
@@ -53,9 +54,18 @@ def chart(bundle: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def archives(bundle: Path) -> list[Path]:
+def previous_chart(binaries: Path) -> Path:
+    """The chart of the release before, its images built."""
+    return releases.previous() / "charts/siyu"
+
+
+@pytest.fixture(scope="session")
+def archives(bundle: Path, previous_chart: Path) -> list[Path]:
     """The images, and the pods' own process, which a cluster brings along."""
-    return [ROOT / "build/images/pause.tar", *sorted((bundle / "images").glob("*.tar"))]
+    before = (releases.IMAGES / releases.PREVIOUS).glob("*.tar")
+    own = (bundle / "images").glob("*.tar")
+    pause = ROOT / "build/images/pause.tar"
+    return [pause, *sorted(own), *sorted(before), *releases.following()]
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +77,7 @@ def cluster(binaries: Path, archives: list[Path]) -> Iterator[Cluster]:
     lab = Lab("siyu", folder, NODES)
     control = ControlPlane(lab, binaries)
     nodes = [Node(name, lab, control, binaries) for name in NODES]
-    running = Cluster(lab, control, nodes)
+    running = Cluster(lab, control)
     try:
         began = time.monotonic()
         lab.build()

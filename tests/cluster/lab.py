@@ -48,7 +48,13 @@ class Lab:
 
     def inside(self, place: str, *command: str) -> list[str]:
         """The command, within ``lab`` or a node; `ip netns exec` would hide the cgroups."""
-        return ["nsenter", f"--net=/run/netns/{self._prefix}-{place}", *command]
+        own = [f"--net=/run/netns/{self._prefix}-{place}"]
+        if place in self.nodes:
+            own.append(f"--mount={self._mounts(place)}")
+        return ["nsenter", *own, *command]
+
+    def _mounts(self, node: str) -> Path:
+        return Path(f"/run/{self._prefix}-{node}.mounts")
 
     def build(self) -> None:
         """Make the namespaces, the switch and the routes."""
@@ -56,6 +62,9 @@ class Lab:
         self._others = _namespaces()
         for place in ("lab", *self.nodes):
             sh("ip", "netns", "add", f"{self._prefix}-{place}")
+        for node in self.nodes:
+            self._part_logs(node)
+        for place in ("lab", *self.nodes):
             sh(*self.inside(place, "ip", "link", "set", "lo", "up"))
             sh(*self.inside(place, "sysctl", "-qw", "net.ipv4.ip_forward=1"))
         sh(*self.inside("lab", "ip", "link", "add", "switch", "type", "bridge"))
@@ -68,6 +77,16 @@ class Lab:
                 if node != place:
                     via = ("via", self.address(node))
                     sh(*self.inside(place, "ip", "route", "add", self.pod_range(node), *via))
+
+    def _part_logs(self, node: str) -> None:
+        """A folder of its own where kubelets keep logs: each deletes what is not its own there."""
+        logs = self.folder / node / "pods-logs"
+        logs.mkdir(parents=True)
+        Path("/var/log/pods").mkdir(exist_ok=True)
+        mounts = self._mounts(node)
+        mounts.touch()
+        bind = ("mount", "--bind", str(logs), "/var/log/pods")
+        sh("unshare", f"--mount={mounts}", "--propagation", "private", *bind)
 
     def _plug(self, node: str) -> None:
         own, far = f"port-{node}", f"{self._prefix}-{node}"
@@ -131,6 +150,10 @@ class Lab:
 
     def clear(self) -> None:
         """Remove the namespaces, and those that the engines made for pods since ``build``."""
+        for node in self.nodes:
+            if (mounts := self._mounts(node)).exists():
+                subprocess.run(["umount", mounts], check=False, capture_output=True)
+                mounts.unlink()
         present = _namespaces()
         own = {f"{self._prefix}-{place}" for place in ("lab", *self.nodes)}
         if self._others is not None:

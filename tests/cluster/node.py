@@ -42,7 +42,9 @@ class Node:
         (self._folder / "resolv.conf").write_text(f"nameserver {CONTROL}\n")
         self._start("containerd", "containerd", "--config", str(self._folder / "containerd.toml"))
         self._lab.until(f"containerd of {self.name}", self._socket.exists, 60)
-        self.take(archives)
+        for archive in archives:
+            engine = ("ctr", "--address", str(self._socket), "--namespace", "k8s.io")
+            sh(*self._lab.inside(self.name, *engine, "images", "import", str(archive)))
         self._make_cgroups()
         self._start_kubelet()
         self._start(
@@ -56,12 +58,6 @@ class Node:
             "--conntrack-tcp-timeout-established=0",
             "--conntrack-tcp-timeout-close-wait=0",
         )
-
-    def take(self, archives: Iterable[Path]) -> None:
-        """Import images."""
-        for archive in archives:
-            engine = ("ctr", "--address", str(self._socket), "--namespace", "k8s.io")
-            sh(*self._lab.inside(self.name, *engine, "images", "import", str(archive)))
 
     def stop_pods(self) -> None:
         """Kill what the engine still runs: it would outlive the engine."""

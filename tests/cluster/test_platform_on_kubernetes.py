@@ -145,13 +145,12 @@ def test_a_bad_release_is_rolled_back_under_load(cluster: Cluster, chart: Path, 
     cluster.measure("smoke_after_rollback_s", _smoke(cluster))
 
 
-def test_a_release_forth_and_back_under_load(cluster: Cluster, chart: Path, load) -> None:
+def test_a_release_forth_and_back_under_load(
+    cluster: Cluster, chart: Path, previous_chart: Path, load
+) -> None:
     """N-1, N with a migration in every database, N-1 again; then this tree, as it was."""
-    before = releases.previous()
-    for node in cluster.nodes:
-        node.take([*(releases.IMAGES / releases.PREVIOUS).glob("*.tar"), *releases.following()])
     old = {**VALUES, "image": {"tag": releases.PREVIOUS}}
-    cluster.helm("upgrade", before / "charts/siyu", RELEASE, old, wait="watcher", timeout=600)
+    cluster.helm("upgrade", previous_chart, RELEASE, old, wait="watcher", timeout=600)
     _smoke(cluster)
     assert _image_tags(cluster) == {releases.PREVIOUS}
     load.begin()

@@ -3,13 +3,11 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from cluster.control_plane import ControlPlane
 from cluster.lab import Lab
-from cluster.node import Node
 
 NAMESPACE: Final = "siyu"
 NODES: Final = ("one", "two")
@@ -22,8 +20,8 @@ class HelmRefused(Exception):
 class Cluster:
     """The running cluster, and what was measured on it."""
 
-    def __init__(self, lab: Lab, control: ControlPlane, nodes: Sequence[Node]) -> None:
-        self.lab, self.control, self.nodes = lab, control, nodes
+    def __init__(self, lab: Lab, control: ControlPlane) -> None:
+        self.lab, self.control = lab, control
         self.figures: dict[str, Any] = {}
 
     def helm(self, action: str, *arguments: Any, **options: Any) -> Any:
