@@ -49,6 +49,10 @@ TARGETS = {
     "pipeline.visible_p95_s": ("<=", 2.0),
     "pipeline.visible_at_10k_p95_s": ("<=", 2.0),
     "profile.get_vs_floor": (">=", 0.6),
+    "sizing.cpu.vs_foretold": ("<=", 1.2),
+    "sizing.disk.db_identity.vs_foretold": ("<=", 1.2),
+    "sizing.disk.db_profile.vs_foretold": ("<=", 1.2),
+    "sizing.disk.engine.vs_foretold": ("<=", 1.2),
 }
 
 
