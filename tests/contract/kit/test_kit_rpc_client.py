@@ -7,6 +7,7 @@ import tempfile
 import time
 
 import grpc
+import pytest
 from grpc import aio
 
 from siyu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
@@ -131,6 +132,33 @@ async def test_methods_that_may_be_repeated_are_and_others_are_not():
         "/siyu.identity.v1.IdentityService/Resolve": 3,
         "/siyu.touch.v1.TouchService/UpdateCampaign": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (errors.Conflict("DATABASE_CONFLICT", "a concurrent transaction won"), 2),
+        (errors.StaleEtag("ETAG_STALE", "the etag is not the current one"), 1),
+    ],
+)
+async def test_a_lost_race_is_run_again_and_a_stale_etag_is_not(error, asked):
+    class Racing(FakeIdentity):
+        times = 0
+
+        async def Resolve(self, request, context):
+            self.times += 1
+            if self.times == 1:
+                raise error
+            return await super().Resolve(request, context)
+
+    fake = Racing()
+    async with serve(fake.servicer()) as served:
+        answer = call(IdentityServiceStub(served.channel("service")).Resolve, resolve())
+        if asked == 1:
+            assert isinstance(await refusal(answer), errors.StaleEtag)
+        else:
+            await answer
+    assert fake.times == asked
 
 
 def test_the_service_config_follows_the_contracts():

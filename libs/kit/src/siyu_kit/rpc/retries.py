@@ -8,7 +8,7 @@ contract says that a repeat has the effect of one call).
 import time
 from typing import Final
 
-from siyu_kit.errors import DomainError, QuotaExceeded
+from siyu_kit.errors import DomainError, QuotaExceeded, StaleEtag
 
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 NEVER: Final = "-1"
@@ -23,6 +23,8 @@ def pushback(error: BaseException, deadline: float | None) -> str | None:
     """
     if isinstance(error, DomainError) and error.reason in _WAITED_ALREADY:
         return NEVER
+    if isinstance(error, StaleEtag):
+        return NEVER  # the same etag again is as stale
     if not isinstance(error, QuotaExceeded):
         return None
     if error.retry_after_s <= 0:

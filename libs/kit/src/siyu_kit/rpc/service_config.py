@@ -17,8 +17,9 @@ _RETRY: Final = {
     "initialBackoff": "0.05s",
     "maxBackoff": "1s",
     "backoffMultiplier": 3,
-    # Of the second a server tells when to come again, or that it is of no use (rpc.retries).
-    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+    # Of the last two a server tells when to come again, or that it is of no use (rpc.retries).
+    # ABORTED: another transaction won, as when a migration and a call wait for each other.
+    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"],
 }
 # The budget: each failure costs a token, each success gives a tenth back, and under half of them
 # nothing is repeated. A peer that fails for everybody is not asked three times as often.
