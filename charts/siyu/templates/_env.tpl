@@ -37,7 +37,7 @@
 - name: SIYU_STREAM_URL_FILE
   value: /etc/siyu/stream/url
 {{- end }}
-{{- if and $service.kind.engine $root.Values.engine.existingSecret }}
+{{- if include "siyu.asksEngine" . }}
 - name: SIYU_ANALYTICS_ENGINE_URL_FILE
   value: /etc/siyu/engine/url
 {{- end }}

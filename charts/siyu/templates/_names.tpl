@@ -68,6 +68,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- if and .service.kind.leads (eq .root.Values.leases.mode "kubernetes") -}}yes{{- end -}}
 {{- end -}}
 
+{{/* Non-empty when the service asks a ClickHouse server instead of an engine of its own. */}}
+{{- define "siyu.asksEngine" -}}
+{{- if and .service.kind.engine .root.Values.engine.existingSecret -}}yes{{- end -}}
+{{- end -}}
+
 {{/* What every pod may: nothing. The restricted Pod Security profile asks for all of it. */}}
 {{- define "siyu.podSecurity" -}}
 {{- if .asksCluster }}

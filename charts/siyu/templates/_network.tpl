@@ -4,6 +4,18 @@
       {{- include "siyu.selector" . | nindent 6 }}
 {{- end -}}
 
+{{/* Out of the release: these ports, at the addresses that are listed; none: any address. */}}
+{{- define "siyu.outside" -}}
+- ports:
+    {{- range .ports }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+  {{- with .to }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
 {{/* To a store: its pod where it is bundled, else the port, at the addresses that are listed. */}}
 {{- define "siyu.storeEgress" -}}
 {{- $section := ternary .root.Values.database .root.Values.stream (eq .store "postgresql") -}}
@@ -13,12 +25,7 @@
   ports:
     - {port: store, protocol: TCP}
 {{- else -}}
-- ports:
-    - {port: {{ int $section.port }}, protocol: TCP}
-  {{- with $section.to }}
-  to:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+{{- include "siyu.outside" (dict "ports" (list (int $section.port)) "to" $section.to) }}
 {{- end -}}
 {{- end -}}
 
@@ -88,37 +95,16 @@ spec:
     {{- if $service.kind.stream }}
     {{- include "siyu.storeEgress" (dict "root" $root "store" "redis") | nindent 4 }}
     {{- end }}
-    {{- if and $service.kind.engine $root.Values.engine.existingSecret }}
-    - ports:
-        - {port: {{ int $root.Values.engine.port }}, protocol: TCP}
-      {{- with $root.Values.engine.to }}
-      to:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+    {{- if include "siyu.asksEngine" . }}
+    {{- include "siyu.outside" (dict "ports" (list (int $root.Values.engine.port)) "to" $root.Values.engine.to) | nindent 4 }}
     {{- end }}
     {{- if include "siyu.asksCluster" . }}
-    - ports:
-        - {port: 443, protocol: TCP}
-        - {port: 6443, protocol: TCP}
-      {{- with $root.Values.leases.to }}
-      to:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+    {{- include "siyu.outside" (dict "ports" (list 443 6443) "to" $root.Values.leases.to) | nindent 4 }}
     {{- end }}
     {{- with $root.Values.telemetry.otlpEndpoint }}
-    - ports:
-        - {port: {{ include "siyu.portOf" . }}, protocol: TCP}
-      {{- with $root.Values.telemetry.to }}
-      to:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+    {{- include "siyu.outside" (dict "ports" (list (include "siyu.portOf" .)) "to" $root.Values.telemetry.to) | nindent 4 }}
     {{- end }}
     {{- with $service.settings.SIYU_TOUCH_PUSH_URL }}
-    - ports:
-        - {port: {{ include "siyu.portOf" . }}, protocol: TCP}
-      {{- with $network.pushTo }}
-      to:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+    {{- include "siyu.outside" (dict "ports" (list (include "siyu.portOf" .)) "to" $network.pushTo) | nindent 4 }}
     {{- end }}
 {{- end -}}

@@ -48,7 +48,7 @@
     items:
       - {key: {{ if eq $root.Values.stream.mode "external" }}url{{ else }}stream-url{{ end }}, path: url}
 {{- end }}
-{{- if and $service.kind.engine $root.Values.engine.existingSecret }}
+{{- if include "siyu.asksEngine" . }}
 - name: engine
   secret:
     secretName: {{ $root.Values.engine.existingSecret }}
@@ -96,7 +96,7 @@
 {{- if .service.kind.stream }}
 - {name: stream, mountPath: /etc/siyu/stream, readOnly: true}
 {{- end }}
-{{- if and .service.kind.engine .root.Values.engine.existingSecret }}
+{{- if include "siyu.asksEngine" . }}
 - {name: engine, mountPath: /etc/siyu/engine, readOnly: true}
 {{- end }}
 {{- if .root.Values.tls.existingSecret }}
