@@ -8,12 +8,14 @@ contract says that a repeat has the effect of one call).
 import time
 from typing import Final
 
-from siyu_kit.errors import DomainError, QuotaExceeded, StaleEtag
+from siyu_kit.errors import Conflict, DomainError, QuotaExceeded
 
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 NEVER: Final = "-1"
 _WAITED_ALREADY: Final = frozenset({"NOT_FRESH"})
 """Reasons that a server gives only when it has waited for as long as the caller does."""
+_LOST_RACES: Final = frozenset({"DATABASE_CONFLICT", "GRAPH_CONTENDED"})
+"""Conflicts of transactions that left nothing behind, so that the same call is as good again."""
 
 
 def pushback(error: BaseException, deadline: float | None) -> str | None:
@@ -23,8 +25,8 @@ def pushback(error: BaseException, deadline: float | None) -> str | None:
     """
     if isinstance(error, DomainError) and error.reason in _WAITED_ALREADY:
         return NEVER
-    if isinstance(error, StaleEtag):
-        return NEVER  # the same etag again is as stale
+    if isinstance(error, Conflict) and error.reason not in _LOST_RACES:
+        return NEVER  # what the caller acted on is gone: an etag, a version, a run
     if not isinstance(error, QuotaExceeded):
         return None
     if error.retry_after_s <= 0:
