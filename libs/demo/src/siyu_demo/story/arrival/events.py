@@ -1,6 +1,7 @@
 """Records as events, through the gRPC door."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from siyu.collect.v1 import collect_service_pb2 as collect
 from siyu.event.v1 import event_pb2 as event
@@ -8,6 +9,7 @@ from siyu.type.v1.identifier_pb2 import EVIDENCE_CLASS_AUTHENTICATED
 from siyu.type.v1.value_pb2 import StringList
 from siyu_client.client import SiyuClient, call
 from siyu_demo.records import Record
+from siyu_demo.story.arrival.patience import patiently
 from siyu_demo.story.questions import identifier_messages
 from siyu_demo.story.stage import PROJECT
 
@@ -21,7 +23,7 @@ async def ingest(client: SiyuClient, records: Sequence[Record]) -> tuple[int, in
         request = collect.IngestRequest(
             project_id=PROJECT, events=map(event_of, records[start : start + _BATCH])
         )
-        answer = await call(client.collect.Ingest, request)
+        answer = await patiently(partial(call, client.collect.Ingest, request))
         accepted += answer.accepted
         refused += len(answer.refused)
     return accepted, refused
