@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -49,11 +48,9 @@ def third_party() -> list[sbom.Component]:
     return sorted(pins, key=lambda part: part.name)
 
 
-def take_wheels(folder: Path, lock: str) -> None:
-    """Link the lock's files in, downloading what the images did not need."""
-    if wheelhouse.files_of(WHEELS, lock) is None and wheelhouse.download(WHEELS, lock):
-        raise FileNotFoundError("a locked package cannot be had")
-    for wheel in wheelhouse.files_of(WHEELS, lock) or []:
+def take_wheels(folder: Path, pins: list[sbom.Component]) -> None:
+    """Link the pins' files in, downloading what the images did not need."""
+    for wheel in wheelhouse.fetch(WHEELS, pins):
         os.link(wheel, folder / wheel.name)
 
 
@@ -71,21 +68,11 @@ def build_wheels(folder: Path) -> list[sbom.Component]:
     )
     pins = []
     for member in members():
-        project = tomllib.loads((member / "pyproject.toml").read_text())["project"]
+        project = sbom.project_of(member)
         name, version = project["name"], project["version"]
         (wheel,) = folder.glob(f"{name.replace('-', '_')}-{version}-*.whl")
         pins.append(sbom.Component(name, version, (sbom.digest(wheel),)))
     return pins
-
-
-def lock_text(pins: list[sbom.Component]) -> str:
-    """A requirement file that accepts these files alone."""
-    return "".join(
-        f"{pin.name}=={pin.version}"
-        + "".join(f" \\\n    --hash=sha256:{value}" for value in pin.hashes)
-        + "\n"
-        for pin in pins
-    )
 
 
 def write_digests(folder: Path) -> int:
@@ -111,14 +98,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--no-images", action="store_true", help="for machines, not for a cluster")
     wanted = parser.parse_args()
-    version = tomllib.loads((ROOT / "libs/kit/pyproject.toml").read_text())["project"]["version"]
+    version = sbom.project_of(ROOT / "libs/kit")["version"]
     target = ROOT / "build/bundle" / f"siyu-{version}"
     shutil.rmtree(target, ignore_errors=True)
     wheels = target / "wheelhouse"
     wheels.mkdir(parents=True)
     pins = third_party()
-    take_wheels(wheels, lock_text(pins))
-    (target / "requirements.txt").write_text(lock_text(pins + build_wheels(wheels)))
+    take_wheels(wheels, pins)
+    own = build_wheels(wheels)
+    (target / "requirements.txt").write_text(wheelhouse.lock_text(pins + own))
     (target / "chart").mkdir()
     helm_python.package(ROOT / "charts/siyu", destination=str(target / "chart"))
     if refused := sbom.write(target / "sbom"):

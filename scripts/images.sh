@@ -22,7 +22,7 @@ for argument in "$@"; do
     *) names+=("$argument") ;;
     esac
 done
-[ ${#names[@]} -gt 0 ] || names=($(basename -a services/*/) client)
+[ ${#names[@]} -gt 0 ] || names=($(basename -a "$tree"/services/*/) client)
 
 work=$PWD/build/images
 archives=$work/$tag

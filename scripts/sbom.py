@@ -83,12 +83,15 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def project_of(folder: Path) -> dict[str, Any]:
+    """What a distribution says of itself in its pyproject.toml."""
+    project: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    return project
+
+
 def own(folder: Path) -> list[Component]:
     """Our own distributions in the image of ``folder``."""
-    projects = [
-        tomllib.loads((path / "pyproject.toml").read_text())["project"]
-        for path in (ROOT / "libs/protos", ROOT / "libs/kit", folder)
-    ]
+    projects = [project_of(path) for path in (ROOT / "libs/protos", ROOT / "libs/kit", folder)]
     return [Component(project["name"], project["version"], ()) for project in projects]
 
 

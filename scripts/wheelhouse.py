@@ -9,23 +9,38 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import sbom
 
 
-def wanted(lock: str) -> str:
-    """The lock's pins for images, without their markers."""
+class WheelsMissingError(Exception):
+    """A locked file cannot be had; the message has pip's words."""
+
+
+def lock_text(parts: Sequence[sbom.Component]) -> str:
+    """A requirement file that accepts these files alone, without markers."""
     return "".join(
         f"{part.name}=={part.version}"
         + "".join(f" \\\n    --hash=sha256:{value}" for value in part.hashes)
         + "\n"
-        for part in sbom.components(lock)
+        for part in parts
     )
 
 
-def download(target: Path, pins: str) -> int:
-    """Download a lock's files into the folder; pip's exit code, its words when that is not 0."""
+def fetch(target: Path, parts: Sequence[sbom.Component]) -> list[Path]:
+    """Download what the folder lacks; the files of these pins. Raises WheelsMissingError."""
+    files = files_of(target, parts)
+    if files is None:
+        _download(target, lock_text(parts))
+        files = files_of(target, parts)
+    if files is None:
+        raise WheelsMissingError(f"{target} has not all that was downloaded into it")
+    return files
+
+
+def _download(target: Path, pins: str) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as lock:
         lock.write(pins)
         lock.flush()
@@ -38,14 +53,12 @@ def download(target: Path, pins: str) -> int:
             text=True,
         )
     if done.returncode:
-        sys.stderr.write(done.stderr)
-    return done.returncode
+        raise WheelsMissingError(done.stderr)
 
 
-def files_of(target: Path, lock: str) -> list[Path] | None:
-    """The folder's files that a lock accepts, whole; None when a pin has none."""
+def files_of(target: Path, parts: Sequence[sbom.Component]) -> list[Path] | None:
+    """The folder's files that the pins accept, whole; None when a pin has none."""
     present = {sbom.digest(path): path for path in target.glob("*.whl")}
-    parts = sbom.components(lock)
     if not all(present.keys() & set(part.hashes) for part in parts):
         return None
     accepted = {value for part in parts for value in part.hashes}
@@ -53,14 +66,14 @@ def files_of(target: Path, lock: str) -> list[Path] | None:
 
 
 def main() -> int:
-    """Downloads what is missing, and returns pip's exit code when it fails."""
+    """Downloads what is missing; 1 and the reason when it cannot be had."""
     target, *locks = sys.argv[1:]
-    for path in locks:
-        lock = Path(path).read_text()
-        if files_of(Path(target), lock) is not None:
-            continue
-        if failed := download(Path(target), wanted(lock)):
-            return failed
+    try:
+        for lock in locks:
+            fetch(Path(target), sbom.components(Path(lock).read_text()))
+    except WheelsMissingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from siyu_kit.health import LIVENESS, READINESS
 from siyu_kit.log import get_logger
+from siyu_kit.whole_file import write_whole
 
 EVERY_S: Final = 1.0
 
@@ -36,17 +37,11 @@ class Heartbeat:
         self._beaten, self._ready = now, ready
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _write(self._folder / LIVENESS)
+            second = str(int(time.time())).encode()
+            write_whole(self._folder / LIVENESS, second)
             if ready:
-                _write(self._folder / READINESS)
+                write_whole(self._folder / READINESS, second)
             else:
                 (self._folder / READINESS).unlink(missing_ok=True)
         except OSError as error:
             _log.warning("heartbeat_not_written", detail=str(error))
-
-
-def _write(path: Path) -> None:
-    """Whole or not at all: a probe may read at any moment."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(str(int(time.time())), encoding="ascii")
-    partial.replace(path)

@@ -36,6 +36,7 @@ from siyu_kit.rpc.tls import certificates, server_credentials
 from siyu_kit.telemetry import Telemetry, configure_telemetry
 from siyu_kit.telemetry.page import metrics_page
 from siyu_kit.vitals import Probe, Reading, Vitals
+from siyu_kit.whole_file import write_whole
 from siyu_kit.workers import Supervisor, Worker, unit_of_work
 
 __all__ = ["App", "Runtime", "Servicer", "run", "serve", "unit_of_work"]
@@ -284,14 +285,11 @@ async def _says_ready(app: App) -> bool:
 
 
 def _write_ports(config: CommonConfig, ports: Mapping[str, int]) -> None:
-    """Whole or not at all: others wait for this file."""
     path = config.port_file
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(ports), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(ports).encode())
 
 
 def _limits(app: App, config: CommonConfig) -> ServerLimits:
@@ -308,5 +306,6 @@ def _drain_delay_s(config: CommonConfig) -> float:
 def _stop_on_signals(stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
+        # Off the main thread, and on some systems, signals are somebody else's affair.
         with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, stopping.set)

@@ -1,7 +1,6 @@
 """Keys of an embedded platform: made once, kept beside its data, readable by their owner alone."""
 
 import json
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from siyu_kit.auth import IssuedTokens, TokenIssuer, write_key_pair
 from siyu_kit.auth.keys import PUBLIC_KEY_FILE, SIGNING_KEY_FILE, read_signing_key
 from siyu_kit.crypto import sm3
 from siyu_kit.projects import check_project
+from siyu_kit.whole_file import write_whole
 
 _KEY_BYTES = 32
 
@@ -74,9 +74,5 @@ class Credentials:
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    """Write whole or not at all, with access for the owner alone."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    temporary.replace(path)
+    """With access for the owner alone."""
+    write_whole(path, content, 0o600)
