@@ -21,7 +21,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, select, text
 
+from siyu_kit.clock import SystemClock
+from siyu_kit.concurrency import Backoff
 from siyu_kit.crypto.chain import GENESIS
+from siyu_kit.errors import Conflict
 from siyu_kit.failpoints import failpoint
 from siyu_kit.log import get_logger
 from siyu_kit.sql.dialect import Dialect
@@ -45,6 +48,12 @@ from siyu_kit.sql.tables import (
 
 # Any fixed number will do: one lock a database, since a service owns its database alone.
 _ADVISORY_LOCK: Final = 7_103_552
+# Whoever asks for a table after a waiting migration waits behind it, and has a deadline. It is also
+# well under PostgreSQL's deadlock_timeout of 1 s, at which a caller could be the one to fall.
+_LOCK_TIMEOUT_MS: Final = 300
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 5.0
+_PATIENCE_S: Final = 600.0
 
 logger = get_logger(__name__)
 
@@ -60,36 +69,55 @@ def migrations_of(service: str, module_file: str) -> Path:
 async def upgrade(url: str, script_location: str | Path, revision: str = "head") -> None:
     """Bring the database at ``url`` to ``revision``; all steps commit together or not at all.
 
-    A second starter waits for the first and then finds nothing to do.
+    A second starter waits for the first and then finds nothing to do. Where the release before is
+    at work on the tables, the migration is the one that gives way: it lets go of all it holds, and
+    comes again. Raises Conflict when they are never free for long enough.
     """
     database = Database(url, pool_size=1, statement_timeout_s=3600, idle_in_transaction_s=3600)
     config = Config()
     config.set_main_option("script_location", str(script_location).replace("%", "%%"))
-
-    def migrate(connection: Connection) -> None:
-        ahead = _ahead(connection, config)
-        if ahead is not None:
-            logger.warning("schema_is_newer", revision=ahead)
-            return
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
+    clock = SystemClock()
+    backoff = Backoff(clock, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+    until = clock.monotonic() + _PATIENCE_S
     try:
-        with surfaced():
-            async with database.writer.connect() as connection:
-                # SQLite's BEGIN IMMEDIATE is the lock already.
-                with connecting():
-                    await connection.begin()
-                if database.dialect is Dialect.POSTGRESQL:
-                    await connection.execute(
-                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK}
-                    )
-                failpoint("migration.start")
-                await connection.run_sync(migrate)
-                failpoint("migration.before_commit")
-                await connection.commit()
+        while True:
+            try:
+                return await _migrate(database, config, revision)
+            except Conflict as lost:
+                if clock.monotonic() >= until:
+                    raise
+                logger.warning("migration_gave_way", **lost.metadata)
+            await backoff.pause()
     finally:
         await database.aclose()
+
+
+async def _migrate(database: Database, config: Config, revision: str) -> None:
+    """One attempt, in one transaction."""
+    with surfaced():
+        async with database.writer.connect() as connection:
+            # SQLite's BEGIN IMMEDIATE is the lock already.
+            with connecting():
+                await connection.begin()
+            if database.dialect is Dialect.POSTGRESQL:
+                await connection.execute(
+                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK}
+                )
+                # After the other starters, of which one may well take long.
+                await connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}"))
+            failpoint("migration.start")
+            await connection.run_sync(_run_steps, config, revision)
+            failpoint("migration.before_commit")
+            await connection.commit()
+
+
+def _run_steps(connection: Connection, config: Config, revision: str) -> None:
+    ahead = _ahead(connection, config)
+    if ahead is not None:
+        logger.warning("schema_is_newer", revision=ahead)
+        return
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def _ahead(connection: Connection, config: Config) -> str | None:
