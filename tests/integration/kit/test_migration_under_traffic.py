@@ -1,4 +1,4 @@
-"""A migration meets the release before at work: no call of it fails, and the migration gets done."""
+"""A migration meets the release before at work: no call fails, and the migration gets done."""
 
 import asyncio
 import time
