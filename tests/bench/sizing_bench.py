@@ -9,6 +9,7 @@ are those of an idle one and a price per event; stored bytes are a price per eve
 
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Iterator, Sequence
@@ -26,12 +27,15 @@ from siyu_client.platform import Platform
 from siyu_kit.sql.engine import Database
 from siyu_kit.testing.postgres import PostgresServer
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.tree import WITH_DATABASE
+
 PROJECT = "bulk"
 PERSONS = int(os.environ.get("SIZING_PERSONS", "40000"))
 EVENTS = int(os.environ.get("SIZING_EVENTS", "400000"))
 RATE = int(os.environ.get("SIZING_RATE", "1000"))
 RATE_S, IDLE_S = 40, 20
-WITH_DATABASE = ("identity", "analytics", "profile", "segment", "touch")
 AT_ONCE = 4
 """Requests on their way while filling."""
 

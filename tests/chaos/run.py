@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chaos.faults import every_failpoint
 from chaos.nemesis import CHECK_EVERY, PromiseBroken, Run
-from chaos.world import WITH_DATABASE
 from siyu_kit.failpoints.registry import FAILPOINTS
 from siyu_kit.testing.postgres import PostgresServer
+from support.tree import WITH_DATABASE
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 

@@ -6,13 +6,14 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from chaos.world import WITH_DATABASE, World
+from chaos.world import World
 from siyu_client.platform.services import PARTITIONS
 from siyu_kit.errors import DependencyDown
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.tables import feed, outbox, position
 from siyu_kit.stream.port import START, is_before
 from siyu_kit.stream.topics import EVENTS, IDENTITY, PROFILE, SEGMENT, TOUCH
+from support.tree import WITH_DATABASE
 
 READS: Final = {
     "identity": (EVENTS.name,),

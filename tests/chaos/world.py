@@ -20,13 +20,13 @@ from siyu_client.platform.services import SERVICES
 from siyu_kit.sql.engine import Database
 from siyu_kit.stream.redis import RedisStreamStore
 from support.push_receiver import PushReceiver
+from support.tree import WITH_DATABASE
 
 LOAD: Final = "load"
 """Project of plain events: nothing but what the senders sent is stored in it."""
 LOOP: Final = "loop"
 """Project of persons, segments and campaigns, whose events come back by themselves."""
 NAMES: Final = tuple(spec.name for spec in SERVICES)
-WITH_DATABASE: Final = ("identity", "analytics", "profile", "segment", "touch")
 ON_TMPFS: Final = ("profile", "redis")
 """Whose data lies on a small disk of its own, so that it can be filled, if mounting is allowed."""
 

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from cluster.control_plane import ControlPlane
 from cluster.lab import Lab
 from cluster.node import Node
 from cluster.world import NAMESPACE, NODES, Cluster
+from support.bundle import make_bundle
 from support.tree import ROOT
 
 KEEPERS = {"postgres", "redis", "analytics"}
@@ -40,11 +40,7 @@ def binaries() -> Path:
 @pytest.fixture(scope="session")
 def bundle() -> Path:
     """What is carried to a place without a network, which the cluster is: nothing leads out."""
-    subprocess.run([ROOT / "scripts/images.sh", "--archive"], check=True)
-    subprocess.run([ROOT / "scripts/store-images.sh"], check=True)
-    command = [sys.executable, ROOT / "scripts/bundle.py"]
-    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    return ROOT / made.stdout.splitlines()[-1].split(":")[0]
+    return make_bundle(images=True)
 
 
 @pytest.fixture(scope="session")

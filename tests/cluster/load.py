@@ -29,6 +29,7 @@ from siyu_kit.auth.keys import read_signing_key
 from siyu_kit.errors import DomainError, NotFound
 
 PROJECT = "load"
+CUSTOMER = "C00012345"
 EVENT = f"load-{time.time_ns()}"
 STORED_WITHIN_S = 60
 # The whole cluster has the cores of one machine.
@@ -38,7 +39,7 @@ NAMES = ("collect", "identity", "analytics", "profile", "segment", "touch")
 
 def requests(client: SiyuClient):
     """One call of each service, made anew each time."""
-    who = Identifier(type="customer_no", value="C00012345")
+    who = Identifier(type="customer_no", value=CUSTOMER)
     consent = profile.Consent(
         consent_id="load",
         identifier=who,

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from cluster.lab import sh
-from support.tree import ROOT
+from support.tree import ROOT, VERSION, WITH_DATABASE
 
 PREVIOUS: Final = "previous"
 NEXT: Final = "next"
-WITH_DATABASE: Final = ("identity", "analytics", "profile", "segment", "touch")
 IMAGES: Final = ROOT / "build/images"
 _STANDS_FOR_A_RELEASE: Final = "797a05a"
 _STEP: Final = '''"""A step of a release that is not written yet."""
@@ -61,7 +60,7 @@ def following() -> list[Path]:
     folder.mkdir(parents=True)
     names = [*sorted(path.parent.name for path in ROOT.glob("services/*/Dockerfile")), "client"]
     for name in names:
-        lines = [f"FROM localhost/siyu/{name}:0.1.0"]
+        lines = [f"FROM localhost/siyu/{name}:{VERSION}"]
         if name in WITH_DATABASE:
             step = _step_after(ROOT / f"services/{name}/migrations/versions")
             (folder / f"{name}.py").write_text(step)

@@ -1,27 +1,22 @@
 """The chart on a real cluster, as a platform lives; each test goes on from the last."""
 
 import base64
-import json
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 
+from cluster import load as program
 from cluster import releases
-from cluster.world import NAMESPACE, Cluster, HelmRefused
+from cluster.certificates import certificate_shown, put_certificate
+from cluster.load_pod import Load
+from cluster.world import MOVABLE, NAMESPACE, ONE_OWNER, RELEASE, Cluster, HelmRefused
 from support.certificates import Authority
-from support.tree import ROOT
+from support.secret_text import telling
 
 # The first test makes the cluster too, and what it is made of.
 pytestmark = pytest.mark.timeout(3000)
 
-RELEASE = "siyu"
-MOVABLE = ("collect", "identity", "profile", "segment", "touch")
-ONE_OWNER = "analytics"
-# Who the load speaks of.
-CUSTOMER = "C00012345"
 VALUES = {
     "global": {"imageRegistry": "localhost", "imagePullPolicy": "IfNotPresent"},
     # Two cores for two nodes and their control plane: requests are what the scheduler counts.
@@ -51,30 +46,8 @@ VALUES = {
 
 
 @pytest.fixture(scope="module")
-def load(cluster: Cluster):
-    """Starts and ends the pod that calls everything."""
-    config = {"load.py": (ROOT / "tests/cluster/load.py").read_text()}
-    manifest = json.dumps([_config_map(config), _load_pod()])
-    file = cluster.lab.folder / "load.json"
-    items = {"apiVersion": "v1", "kind": "List", "items": json.loads(manifest)}
-    file.write_text(json.dumps(items))
-
-    class Load:
-        def begin(self) -> None:
-            cluster.kubectl("delete", "pod", "load", "--ignore-not-found")
-            cluster.kubectl("apply", "-f", str(file))
-            cluster.kubectl("wait", "pod/load", "--for=condition=Ready", "--timeout=60s")
-            time.sleep(5)
-
-        def end(self) -> dict[str, dict[str, object]]:
-            cluster.kubectl("exec", "load", "--", "sh", "-c", "kill -TERM 1")
-            phase = ("get", "pod", "load", "-o", "jsonpath={.status.phase}")
-            cluster.lab.until(
-                "the load", lambda: cluster.kubectl(*phase) in {"Succeeded", "Failed"}, 120
-            )
-            return json.loads(cluster.kubectl("logs", "load").splitlines()[-1])
-
-    return Load()
+def load(cluster: Cluster) -> Load:
+    return Load(cluster)
 
 
 def test_install(cluster: Cluster, chart: Path) -> None:
@@ -91,7 +64,7 @@ def test_smoke(cluster: Cluster) -> None:
     cluster.measure("smoke_s", _smoke(cluster))
 
 
-def test_rolling_restart_under_load(cluster: Cluster, load) -> None:
+def test_rolling_restart_under_load(cluster: Cluster, load: Load) -> None:
     load.begin()
     began = time.monotonic()
     for name in MOVABLE:
@@ -107,7 +80,7 @@ def test_rolling_restart_under_load(cluster: Cluster, load) -> None:
     _unharmed(counts)
 
 
-def test_the_one_owner_restarts_and_is_away_meanwhile(cluster: Cluster, load) -> None:
+def test_the_one_owner_restarts_and_is_away_meanwhile(cluster: Cluster, load: Load) -> None:
     load.begin()
     began = time.monotonic()
     cluster.kubectl("rollout", "restart", f"statefulset/{RELEASE}-{ONE_OWNER}")
@@ -119,7 +92,7 @@ def test_the_one_owner_restarts_and_is_away_meanwhile(cluster: Cluster, load) ->
     cluster.measure("smoke_after_owner_s", _smoke(cluster))
 
 
-def test_upgrade_under_load(cluster: Cluster, chart: Path, load) -> None:
+def test_upgrade_under_load(cluster: Cluster, chart: Path, load: Load) -> None:
     load.begin()
     values = {**VALUES, "settings": {"SIYU_MAX_QUEUE_AGE_S": 6}}
     began = time.monotonic()
@@ -131,7 +104,7 @@ def test_upgrade_under_load(cluster: Cluster, chart: Path, load) -> None:
     _unharmed(counts)
 
 
-def test_a_bad_release_is_rolled_back_under_load(cluster: Cluster, chart: Path, load) -> None:
+def test_a_bad_release_is_rolled_back_under_load(cluster: Cluster, chart: Path, load: Load) -> None:
     load.begin()
     values = {**VALUES, "image": {"tag": "missing"}, "migrations": {"job": False}}
     with pytest.raises(HelmRefused):
@@ -146,7 +119,7 @@ def test_a_bad_release_is_rolled_back_under_load(cluster: Cluster, chart: Path, 
 
 
 def test_a_release_forth_and_back_under_load(
-    cluster: Cluster, chart: Path, previous_chart: Path, load
+    cluster: Cluster, chart: Path, previous_chart: Path, load: Load
 ) -> None:
     """N-1, N with a migration in every database, N-1 again; then this tree, as it was."""
     old = {**VALUES, "image": {"tag": releases.PREVIOUS}}
@@ -174,15 +147,15 @@ def test_a_release_forth_and_back_under_load(
 def test_every_call_is_mutual_tls(cluster: Cluster, chart: Path, tmp_path: Path) -> None:
     """The smoke's own call shows a certificate; certificates are changed under the pods."""
     authority = Authority(tmp_path)
-    _put_certificate(cluster, authority, tmp_path)
+    put_certificate(cluster, authority, tmp_path)
     values = {**VALUES, "tls": {"existingSecret": "tls"}}
     cluster.helm("upgrade", chart, RELEASE, values, wait="watcher", timeout=600)
     cluster.measure("smoke_with_tls_s", _smoke(cluster))
-    _put_certificate(cluster, authority, tmp_path)
+    put_certificate(cluster, authority, tmp_path)
     # A kubelet looks at its Secrets about once a minute.
     time.sleep(100)
     serial = authority.serial("tls")
-    shown = [_certificate_shown(cluster, name) for name in (*MOVABLE, ONE_OWNER)]
+    shown = [certificate_shown(cluster, name) for name in (*MOVABLE, ONE_OWNER)]
     assert shown == [serial] * len(shown)
     _smoke(cluster)
     cluster.helm("rollback", RELEASE, timeout=600, wait="watcher")
@@ -211,12 +184,11 @@ def test_a_node_is_cut_off_and_comes_back(cluster: Cluster) -> None:
 
 def test_no_log_holds_a_secret_or_a_customer(cluster: Cluster) -> None:
     """After all of the above: what the pods wrote, and what the cluster says of them."""
-    secrets = {CUSTOMER: "a customer's number"}
+    secrets = {program.CUSTOMER: "a customer's number"}
     for item in cluster.control.get("secrets", "--namespace", NAMESPACE)["items"]:
         if item["type"] == "Opaque":
             for name, value in item["data"].items():
-                text = base64.b64decode(value).decode().strip()
-                secrets[text.splitlines()[1] if "BEGIN" in text else text] = name
+                secrets[telling(base64.b64decode(value).decode())] = name
     secrets.pop("{}", None)  # no write keys
     assert len(secrets) > 10
     texts = {"events": cluster.kubectl("get", "events", "-o", "json")}
@@ -233,37 +205,6 @@ def test_no_log_holds_a_secret_or_a_customer(cluster: Cluster) -> None:
         if secret in text
     ]
     assert found == []
-
-
-def _put_certificate(cluster: Cluster, authority: Authority, folder: Path) -> None:
-    """Issue a certificate for every service and write it into the Secret."""
-    authority.issue("tls", hosts=[f"*.{NAMESPACE}.svc.cluster.local"])
-    files = {"tls.crt": "tls.crt", "tls.key": "tls.key", "ca.crt": authority.ca_file.name}
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "tls"},
-        "stringData": {key: (folder / name).read_text() for key, name in files.items()},
-    }
-    file = folder / "secret.json"
-    file.write_text(json.dumps(secret))
-    cluster.kubectl("apply", "-f", str(file))
-
-
-def _certificate_shown(cluster: Cluster, component: str) -> int:
-    """The serial number of the certificate that a pod shows to a new connection."""
-    address = cluster.pods(component)[0]["status"]["podIP"]
-    # Shown before the server asks for ours, so none is needed.
-    command = ("openssl", "s_client", "-connect", f"{address}:9090", "-alpn", "h2")
-    done = subprocess.run(
-        cluster.lab.inside("lab", *command),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    begin, end = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
-    body = done.stdout.partition(begin)[2].partition(end)[0]
-    return x509.load_pem_x509_certificate(begin + body + end).serial_number
 
 
 def _unharmed(counts: dict[str, dict[str, object]]) -> None:
@@ -292,49 +233,3 @@ def _image_tags(cluster: Cluster) -> set[str]:
 def _is_ready(cluster: Cluster, node: str) -> bool:
     status = '{.status.conditions[?(@.type=="Ready")].status}'
     return cluster.kubectl("get", "node", node, "-o", f"jsonpath={status}") == "True"
-
-
-def _config_map(data: dict[str, str]) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "load"},
-        "data": data,
-    }
-
-
-def _load_pod() -> dict[str, object]:
-    names = (*MOVABLE, ONE_OWNER)
-    variables = {
-        f"SIYU_{name.upper()}_TARGET": (
-            f"dns:///{RELEASE}-{name}-headless.{NAMESPACE}.svc.cluster.local:9090"
-        )
-        for name in names
-    }
-    variables["SIYU_AUTH_SIGNING_KEY_FILE"] = "/keys/issuer.key.pem"
-    container = {
-        "name": "load",
-        "image": "localhost/siyu/client:0.1.0",
-        "command": ["python3", "/load/load.py"],
-        "env": [{"name": name, "value": value} for name, value in variables.items()],
-        "volumeMounts": [
-            {"name": "load", "mountPath": "/load"},
-            {"name": "keys", "mountPath": "/keys"},
-        ],
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "load"},
-        "spec": {
-            "restartPolicy": "Never",
-            # With the stores, away from the node that is cut off.
-            "nodeName": "one",
-            "securityContext": {"runAsUser": 10001, "fsGroup": 10001},
-            "containers": [container],
-            "volumes": [
-                {"name": "load", "configMap": {"name": "load"}},
-                {"name": "keys", "secret": {"secretName": f"{RELEASE}-keys"}},
-            ],
-        },
-    }

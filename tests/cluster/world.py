@@ -11,6 +11,9 @@ from cluster.lab import Lab
 
 NAMESPACE: Final = "siyu"
 NODES: Final = ("one", "two")
+RELEASE: Final = "siyu"
+MOVABLE: Final = ("collect", "identity", "profile", "segment", "touch")
+ONE_OWNER: Final = "analytics"
 
 
 class HelmRefused(Exception):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.tree import ROOT
+from support.bundle import make_bundle
 
 pytestmark = [
     pytest.mark.e2e,
@@ -39,9 +39,7 @@ def sealed(*command: object, home: Path, timeout: float = 600) -> subprocess.Com
 @pytest.fixture(scope="module")
 def bundle() -> Path:
     """The bundle for machines; its images are the cluster test's."""
-    command = [sys.executable, ROOT / "scripts/bundle.py", "--no-images"]
-    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    return ROOT / made.stdout.splitlines()[-1].split(":")[0]
+    return make_bundle(images=False)
 
 
 @pytest.fixture(scope="module")

@@ -89,9 +89,4 @@ def container(pod: Manifest) -> Manifest:
 
 def environment(pod: Manifest) -> dict[str, str]:
     """The variables of a pod's only container."""
-    return environment_of(container(pod))
-
-
-def environment_of(container: Manifest) -> dict[str, str]:
-    """The variables of a container."""
-    return {item["name"]: item["value"] for item in container["env"]}
+    return {item["name"]: item["value"] for item in container(pod)["env"]}

@@ -1,10 +1,14 @@
 """The repository as files."""
 
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+VERSION = tomllib.loads((ROOT / "libs/kit/pyproject.toml").read_text())["project"]["version"]
+WITH_DATABASE = tuple(path.parent.name for path in sorted(ROOT.glob("services/*/migrations")))
+"""The services that keep state in a database of their own."""
 
 
 def text_files() -> Iterator[tuple[Path, str]]:

@@ -58,9 +58,10 @@ def test_probes_speak_grpc_unless_calls_are_encrypted(manifests):
     plain = helm.container(helm.pods(manifests["trial"])["Deployment/siyu-identity"])
     assert plain["livenessProbe"]["grpc"] == {"port": 9090, "service": "liveness"}
     assert plain["readinessProbe"]["grpc"] == {"port": 9090, "service": "readiness"}
-    encrypted = helm.container(helm.pods(manifests["production"])["Deployment/siyu-identity"])
-    assert encrypted["readinessProbe"]["exec"]["command"][-1] == "/tmp/health/readiness"  # noqa: S108
-    assert helm.environment_of(encrypted)["SIYU_HEALTH_DIR"] == "/tmp/health"  # noqa: S108
+    pod = helm.pods(manifests["production"])["Deployment/siyu-identity"]
+    probe = helm.container(pod)["readinessProbe"]
+    assert probe["exec"]["command"][-1] == "/tmp/health/readiness"  # noqa: S108
+    assert helm.environment(pod)["SIYU_HEALTH_DIR"] == "/tmp/health"  # noqa: S108
 
 
 def test_a_shell_tells_a_heartbeat_from_none(manifests, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from siyu_client.commands import running
+from support.secret_text import telling
 
 pytestmark = pytest.mark.e2e
 PROJECT = "other"
@@ -16,11 +17,9 @@ def secrets_of(platform):
     """Every secret of the platform, by the file it lies in."""
     found = {}
     for path in sorted(platform.credentials.folder.iterdir()):
-        content = path.read_text(encoding="utf-8").strip()
-        if path.suffix == ".key" or path.name.startswith("write_key."):
-            found[path.name] = content
-        elif path.name == "issuer.key.pem":
-            found[path.name] = content.splitlines()[1]
+        issuer = path.name == "issuer.key.pem"
+        if issuer or path.suffix == ".key" or path.name.startswith("write_key."):
+            found[path.name] = telling(path.read_text(encoding="utf-8"))
     assert len(found) > 7
     return found
 
