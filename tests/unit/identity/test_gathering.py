@@ -56,6 +56,7 @@ LINK, UNBIND = EVENT_KIND_TRACK, EVENT_KIND_UNBIND
           [(PAIRS[1], UNBIND, 1)], [(PAIRS[0], UNBIND, 1)]])  # fmt: skip
 @example([[(PAIRS[0], LINK, 0)], [(PAIRS[1], LINK, 0)], [(PAIRS[0], LINK, 2)],
           [(PAIRS[1], UNBIND, 1)], [(PAIRS[0], LINK, 1)], [(PAIRS[0], UNBIND, 1)]])  # fmt: skip
+@example([[(PAIRS[0], LINK, 0)], [(PAIRS[0], UNBIND, 0), (PAIRS[0], LINK, 1)]])
 @given(st.lists(st.lists(SAID, min_size=1, max_size=3), min_size=1, max_size=10))
 def test_the_memory_of_what_is_known_changes_nothing(batches):
     said = []

@@ -37,6 +37,8 @@ class Gathering:
         self.statements: dict[Names, Edge] = {}
         self.refused: list[tuple[Event, InvalidInput]] = []
         """Events with an identifier that the door should not have let in, or not declared here."""
+        self._unlinked: set[RawPair] = set()
+        """Pairs of which an unlink was gathered: the links after it count."""
         self._project = project_id
         self._known = known
         self._epoch = epoch
@@ -45,6 +47,7 @@ class Gathering:
     def add(self, events: Iterable[Event]) -> None:
         """Take what events say about identifiers belonging together."""
         known, epoch, project = self._known.get, self._epoch, self._project
+        unlinked = self._unlinked
         for event in events:
             ids = event.ids
             if len(ids) < 2:
@@ -57,9 +60,11 @@ class Gathering:
             strength = event.evidence_class or _default_strength(kind)
             best_type, best_value = best.type, best.value
             for other in ids[1:]:
-                entry = known((project, best_type, best_value, other.type, other.value), epoch)
+                pair = (project, best_type, best_value, other.type, other.value)
+                entry = known(pair, epoch)
                 if (
                     entry is None
+                    or (unlinked and pair in unlinked)
                     or strength < entry.strength
                     or not entry.first_ms <= time_ms <= entry.until_ms
                 ):
@@ -101,6 +106,7 @@ class Gathering:
             earlier = self.statements.get(names, NOTHING)
             if said.unlinked_ms >= 0:
                 earlier = earlier.join(self._unwritten(names))
+                self._unlinked.add(self._raw_pair(names))
             self.statements[names] = earlier.join(said)
 
     def _unwritten(self, names: Names) -> Edge:
