@@ -27,6 +27,9 @@ spec:
     {{- include "siyu.claim" (dict "name" "data" "storageClass" $service.persistence.storageClass "size" $service.persistence.size) | nindent 4 }}
   {{- end }}
   {{- else }}
+  # The next pod goes when clients have left this one's predecessor and names lead here: they ask
+  # for addresses when it closes its connections, and may get an answer that is 5 seconds old
+  minReadySeconds: {{ add (ceil $service.drainDelaySeconds) 5 }}
   strategy:
     type: RollingUpdate
     rollingUpdate:

@@ -143,6 +143,15 @@ def test_a_stop_has_time_for_its_steps(manifests):
                 assert pod["spec"]["terminationGracePeriodSeconds"] == own + longest + 5, name
 
 
+def test_the_next_pod_is_replaced_when_clients_know_the_last_one(manifests):
+    for values in helm.ci_names():
+        deployments = [item for item in manifests[values] if item["kind"] == "Deployment"]
+        assert deployments
+        for item in deployments:
+            drain_s = float(helm.environment(item["spec"]["template"])["SIYU_DRAIN_DELAY_S"])
+            assert item["spec"]["minReadySeconds"] == drain_s + 5, item["metadata"]["name"]
+
+
 def test_one_owner_for_what_opens_files(manifests):
     engine = helm.of_kind(manifests["production"], "StatefulSet")[ENGINE]
     assert engine["spec"]["replicas"] == 1

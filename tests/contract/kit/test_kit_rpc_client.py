@@ -173,7 +173,7 @@ def test_the_service_config_follows_the_contracts():
     )
     assert "loadBalancingConfig" not in plain
     assert balanced["loadBalancingConfig"] == [{"round_robin": {}}]
-    assert balanced["healthCheckConfig"] == {"serviceName": "readiness"}
+    assert balanced["healthCheckConfig"] == {"serviceName": ""}
 
 
 async def test_the_token_is_asked_for_at_every_call():

@@ -53,6 +53,9 @@ def connect(
         # much to do is slow to say hello, and an attempt given up too soon is a failed call.
         ("grpc.min_reconnect_backoff_ms", 3_000),
         ("grpc.max_reconnect_backoff_ms", 3_000),
+        # gRPC would ask for a name's addresses every 30 s at most, which is when an address fails.
+        # A rollout ends its second pod sooner after its first.
+        ("grpc.dns_min_time_between_resolutions_ms", 500),
         ("grpc.max_receive_message_length", _MAX_RECEIVE),
     ]
     channel: aio.Channel | RenewedChannel

@@ -22,6 +22,8 @@ from siyu_kit.telemetry import DISABLED, Telemetry
 
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
+_LEAVING_S: Final = 0.5
+"""Enough for clients to hear that they are not wanted any more."""
 
 KEEPALIVE_TIME_MS: Final = 30_000
 """Clients ping this often; the server tolerates three times as often."""
@@ -147,16 +149,25 @@ class RpcServer:
         return port
 
     async def set_ready(self, *, ready: bool) -> None:
-        """Tell balancers and probes whether calls are wanted."""
+        """Tell probes (``readiness``) and clients (``""``) whether calls are wanted."""
         self.ready = ready
         state = _SERVING if ready else _NOT_SERVING
         await self._health.set(READINESS, state)
         await self._health.set("", state)
 
     async def drain(self, *, delay_s: float, grace_s: float) -> None:
-        """Stop in order: not ready, let balancers notice, finish the calls in flight."""
+        """Stop in order: not ready, let balancers notice, finish the calls in flight.
+
+        Clients that hold a connection are served for nearly all of the delay. They ask for a
+        name's addresses when a connection ends, so that told at once they would leave this server
+        for those they know, of which the next may be on its way out as well. Told at the end, no
+        call of theirs meets the server's stop.
+        """
+        self.ready = False
+        await self._health.set(READINESS, _NOT_SERVING)
+        await asyncio.sleep(max(0.0, delay_s - _LEAVING_S))
         await self.set_ready(ready=False)
-        await asyncio.sleep(delay_s)
+        await asyncio.sleep(min(delay_s, _LEAVING_S))
         await self.stop(grace_s)
 
     async def stop(self, grace_s: float) -> None:

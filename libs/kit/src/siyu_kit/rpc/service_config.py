@@ -60,5 +60,6 @@ def service_config(*, balanced: bool) -> str:
     }
     if balanced:
         config["loadBalancingConfig"] = [{"round_robin": {}}]
-        config["healthCheckConfig"] = {"serviceName": "readiness"}
+        # Not "readiness", which a server that drains has lost (RpcServer.drain).
+        config["healthCheckConfig"] = {"serviceName": ""}
     return json.dumps(config)
