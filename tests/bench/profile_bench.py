@@ -5,7 +5,6 @@ same concurrency, in turns. The service checks the token, measures, traces and m
 """
 
 import asyncio
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from siyu_client.platform import Credentials
 from siyu_client.platform.process import ChildProcess
 from siyu_client.platform.services import SERVICES, Address, environment
 from siyu_kit.clock import SystemClock
+from siyu_kit.loopback_ports import free_ports
 from siyu_kit.rpc.client import connect
 from siyu_kit.sql.engine import Database
 from siyu_kit.sql.migrate import upgrade
@@ -193,17 +193,6 @@ def run() -> dict[str, float]:
             service.wait(20)
             floor.wait(20)
             redis.stop()
-
-
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that are free now."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 if __name__ == "__main__":

@@ -90,6 +90,6 @@ def test_ports_beyond_the_last_are_refused(tmp_path, capsys, base):
 
 def test_remembered_ports_that_are_none_are_forgotten(tmp_path):
     file = tmp_path / "ports.json"
-    for content in ("[99999, 1]", '["a", 1]', "[-1, 1]", "{}"):
+    for content in ("[99999, 1]", '["a", 1]', "[-1, 1]", "[0, 1]", "{}"):
         file.write_text(content)
-        assert _last(file, 2) == [0, 0]
+        assert _last(file, 2) is None

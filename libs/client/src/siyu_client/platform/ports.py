@@ -1,9 +1,11 @@
-"""Loopback ports of the embedded platform: fixed offsets from a base, or the system's choice."""
+"""Loopback ports of the embedded platform: from a base on, those of the last run, or any."""
 
 import json
 import socket
 from pathlib import Path
 from typing import Final
+
+from siyu_kit.loopback_ports import free_ports
 
 _LAST: Final = 65_535
 
@@ -19,10 +21,11 @@ def choose_ports(base: int, count: int, remembered: Path) -> list[int]:
             raise PortTakenError(f"{count} ports from {base} on do not exist; the last is {_LAST}")
         wanted = [base + offset for offset in range(count)]
         return _bind_all(wanted)
+    last = _last(remembered, count)
     try:
-        return _bind_all(_last(remembered, count))
+        return _bind_all(last) if last else free_ports(count)
     except PortTakenError:
-        return _bind_all([0] * count)
+        return free_ports(count)
 
 
 def remember_ports(ports: list[int], file: Path) -> None:
@@ -30,37 +33,36 @@ def remember_ports(ports: list[int], file: Path) -> None:
     file.write_text(json.dumps(ports), encoding="utf-8")
 
 
-def _last(file: Path, count: int) -> list[int]:
+def _last(file: Path, count: int) -> list[int] | None:
+    """The ports of the last run; None when there was none with so many."""
     try:
         ports = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        return [0] * count
+        return None
     usable = isinstance(ports, list) and len(ports) == count and all(map(_is_port, ports))
-    return ports if usable else [0] * count
+    return ports if usable else None
 
 
 def _is_port(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _LAST
+    return type(value) is int and 0 < value <= _LAST
 
 
 def _bind_all(wanted: list[int]) -> list[int]:
-    """Hold every port at once, so that the system gives none twice, then let all go."""
+    """Hold every port at once, then let all go."""
     held: list[socket.socket] = []
     try:
         for port in wanted:
             probe = socket.socket()
             held.append(probe)
-            if port:
-                # A closed connection in TIME_WAIT is no server: the services bind over it too.
-                # Not for port 0: with this option the system may give one port twice.
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # A closed connection in TIME_WAIT is no server: the services bind over it too.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 raise PortTakenError(
                     f"port {port} is taken ({error.strerror}); choose others with --base-port"
                 ) from error
-        return [int(probe.getsockname()[1]) for probe in held]
+        return wanted
     finally:
         for probe in held:
             probe.close()
