@@ -9,11 +9,13 @@ from siyu.segment.v1.segment_service_pb2_grpc import SegmentServiceStub
 from siyu_kit.errors import (
     AlreadyExists,
     Conflict,
+    DependencyDown,
     InvalidInput,
     NotFound,
     PermissionDenied,
     PreconditionFailed,
     StaleEtag,
+    TooBusy,
     Unauthenticated,
 )
 from siyu_kit.rpc.client import call
@@ -119,6 +121,24 @@ async def test_a_refresh_that_fails_leaves_the_published_membership(segments, me
     request = pb.ListSegmentMembersRequest(project_id="p", segment_id=segment.segment_id)
     listed = await call(segments.stub.ListSegmentMembers, request)
     assert list(listed.person_nos) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DependencyDown("DEPENDENCY_DOWN", "away"), TooBusy("OVERLOADED", "no", retry_after_s=0.01)],
+)
+async def test_a_run_that_nobody_had_time_for_is_taken_up_by_the_repeat(segments, members, error):
+    segment = await created(segments)
+    members |= {1, 2}
+
+    async def come_again():
+        segments.audiences.before_answer = None
+        raise error
+
+    # The client repeats it by itself.
+    segments.audiences.before_answer = come_again
+    run = await refreshed(segments, segment.segment_id, "n")
+    assert (run.failure, run.size) == ("", 2)
 
 
 async def test_a_definition_changed_during_the_run_is_not_published(segments, members):

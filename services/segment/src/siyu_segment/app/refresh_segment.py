@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from siyu_kit.clock import Clock
-from siyu_kit.errors import Conflict, DomainError
+from siyu_kit.errors import Conflict, DependencyDown, DomainError, QuotaExceeded
 from siyu_kit.failpoints import failpoint
 from siyu_kit.ids import new_id
 from siyu_kit.telemetry import inject
@@ -26,9 +26,10 @@ async def refresh_segment(
 ) -> Run:
     """Run the latest version to its end; the same request again gives the same run.
 
-    A run that a crash left unfinished is taken up again by the repeated request: publishing is
-    one transaction that only a running run passes. Refreshes may overlap: one that ends last but
-    saw less than what was published meanwhile is failed, so that memberships never go backwards.
+    A run that a crash left unfinished, or that somebody it asks had no time for, is taken up
+    again by the repeated request: publishing is one transaction that only a running run passes.
+    Refreshes may overlap: one that ends last but saw less than what was published meanwhile is
+    failed, so that memberships never go backwards.
     """
     segment, run = await _open(store, clock, project_id, segment_id, request_id, as_of)
     if run.state is not RunState.RUNNING:
@@ -36,6 +37,8 @@ async def refresh_segment(
     failpoint("segment.run_opened")
     try:
         audience = await audiences.evaluate(project_id, segment.definition, as_of)
+    except (DependencyDown, QuotaExceeded):
+        raise  # told to come again, callers do: with this request
     except DomainError as error:
         await _fail(store, clock, run, f"{error.reason}: {error.message}")
         raise
