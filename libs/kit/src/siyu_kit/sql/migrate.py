@@ -12,6 +12,7 @@ and its first migration calls ``create_kit_tables(op.get_bind())``.
 """
 
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -49,11 +50,17 @@ from siyu_kit.sql.tables import (
 # Any fixed number will do: one lock a database, since a service owns its database alone.
 _ADVISORY_LOCK: Final = 7_103_552
 # Whoever asks for a table after a waiting migration waits behind it, and has a deadline. It is also
-# well under PostgreSQL's deadlock_timeout of 1 s, at which a caller could be the one to fall.
+# well under PostgreSQL's deadlock_timeout of 1 s: where neither side waited before, the migration
+# gives way before a caller could be the one to fall.
 _LOCK_TIMEOUT_MS: Final = 300
+# An automatic vacuum leaves a table to one who has waited for the deadlock_timeout, and only then.
+_LONG_LOCK_TIMEOUT_MS: Final = 1_500
+_LONG_EVERY: Final = 5
+"""Attempts of which one waits longer."""
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 5.0
-_PATIENCE_S: Final = 600.0
+_PATIENCE_S: Final = 240.0
+"""Less than a Job or a start is given, so that the reason is told."""
 
 logger = get_logger(__name__)
 
@@ -80,9 +87,11 @@ async def upgrade(url: str, script_location: str | Path, revision: str = "head")
     backoff = Backoff(clock, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
     until = clock.monotonic() + _PATIENCE_S
     try:
-        while True:
+        for attempt in count(1):
+            long = attempt % _LONG_EVERY == 0
+            timeout_ms = _LONG_LOCK_TIMEOUT_MS if long else _LOCK_TIMEOUT_MS
             try:
-                return await _migrate(database, config, revision)
+                return await _migrate(database, config, revision, timeout_ms)
             except Conflict as lost:
                 if clock.monotonic() >= until:
                     raise
@@ -92,7 +101,7 @@ async def upgrade(url: str, script_location: str | Path, revision: str = "head")
         await database.aclose()
 
 
-async def _migrate(database: Database, config: Config, revision: str) -> None:
+async def _migrate(database: Database, config: Config, revision: str, lock_timeout_ms: int) -> None:
     """One attempt, in one transaction."""
     with surfaced():
         async with database.writer.connect() as connection:
@@ -104,7 +113,7 @@ async def _migrate(database: Database, config: Config, revision: str) -> None:
                     text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK}
                 )
                 # After the other starters, of which one may well take long.
-                await connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}"))
+                await connection.execute(text(f"SET LOCAL lock_timeout = {lock_timeout_ms}"))
             failpoint("migration.start")
             await connection.run_sync(_run_steps, config, revision)
             failpoint("migration.before_commit")
