@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,11 +43,13 @@ async def build(config, runtime):
             await asyncio.sleep(1.0)
         print("unit finished", flush=True)
         await asyncio.sleep(60)
+    async def drain():
+        print("doors closed", flush=True)
     async def close():
         print("closed", flush=True)
     return App(
         servicers=[Servicer(pb_grpc.add_IdentityServiceServicer_to_server, Identity())],
-        workers={"slow": worker}, aclose=close, ports=lambda: {"http": 8080},
+        workers={"slow": worker}, drain=drain, aclose=close, ports=lambda: {"http": 8080},
     )
 
 run("identity", CommonConfig, build)
@@ -114,10 +117,19 @@ async def test_sigterm_finishes_the_call_and_the_unit_in_flight(tmp_path, otlp, 
             assert isinstance(refused, DependencyDown)
         out, log = await asyncio.wait_for(process.communicate(), 10)
         assert process.returncode == 0
-        assert out.decode().split("\n")[:2] == ["unit finished", "closed"]
+        assert out.decode().split("\n")[:3] == ["doors closed", "unit finished", "closed"]
         events = [json.loads(line)["event"] for line in log.decode().splitlines()]
         assert events[0] == "service_ready"
         assert {"service_stopping", "service_stopped"} <= set(events)
+
+
+async def test_the_other_doors_are_open_while_balancers_notice(tmp_path):
+    async with _started(tmp_path, SIYU_DRAIN_DELAY_S="0.8") as process:
+        await _ready(tmp_path)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.stdout.readline(), 10) == b"doors closed\n"
+        assert time.monotonic() - began > 0.7
 
 
 async def test_a_service_without_keys_says_so_and_exits(tmp_path):

@@ -77,7 +77,8 @@ class App:
     ready: Callable[[], Awaitable[bool]] = _always_ready
     """Asked every second; False takes the service out of balancing, and so does raising."""
     drain: Callable[[], Awaitable[None]] = _nothing
-    """Called beside the server's own drain: stop other listeners, finish what they took."""
+    """Called when the server stops, once balancers had time to notice: stop other listeners, finish
+    what they took."""
     aclose: Callable[[], Awaitable[None]] = _nothing
     """Called last: close stores and channels."""
     ports: Callable[[], Mapping[str, int]] = _no_ports
@@ -228,12 +229,19 @@ async def _serve_app(
         readiness.cancel()
         heartbeat.beat(ready=False)
         logger.info("service_stopping")
+        delay_s = _drain_delay_s(config)
         await asyncio.gather(
-            server.drain(delay_s=_drain_delay_s(config), grace_s=config.stop_grace_s), app.drain()
+            server.drain(delay_s=delay_s, grace_s=config.stop_grace_s), _drain(app, delay_s)
         )
         await supervisor.stop(WORKER_GRACE_S)
     if readiness.done() and not readiness.cancelled():
         readiness.result()  # it ends by failing alone, and then so does the service
+
+
+async def _drain(app: App, delay_s: float) -> None:
+    """The other doors are served as long as the gRPC one, while balancers notice."""
+    await asyncio.sleep(delay_s)
+    await app.drain()
 
 
 def _vitals(
