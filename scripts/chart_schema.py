@@ -118,6 +118,7 @@ WORKLOAD: Final[dict[str, Schema]] = _object(
     replicas=_number(minimum=0),
     resources=RESOURCES,
     drainDelaySeconds=_number("number", minimum=0, maximum=300),
+    nameCacheSeconds=_number("number", minimum=0, maximum=300),
     stopGraceSeconds=_number("number", minimum=0, maximum=3600),
     autoscaling=_object(
         enabled=FLAG,

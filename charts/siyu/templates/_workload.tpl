@@ -28,8 +28,8 @@ spec:
   {{- end }}
   {{- else }}
   # The next pod goes when clients have left this one's predecessor and names lead here: they ask
-  # for addresses when it closes its connections, and may get an answer that is 5 seconds old
-  minReadySeconds: {{ add (ceil $service.drainDelaySeconds) 5 }}
+  # for addresses when it closes its connections, and may get an answer that is as old as this
+  minReadySeconds: {{ add (ceil $service.drainDelaySeconds) (ceil $service.nameCacheSeconds) }}
   strategy:
     type: RollingUpdate
     rollingUpdate:

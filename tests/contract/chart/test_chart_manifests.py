@@ -149,7 +149,7 @@ def test_the_next_pod_is_replaced_when_clients_know_the_last_one(manifests):
         assert deployments
         for item in deployments:
             drain_s = float(helm.environment(item["spec"]["template"])["SIYU_DRAIN_DELAY_S"])
-            assert item["spec"]["minReadySeconds"] == drain_s + 5, item["metadata"]["name"]
+            assert item["spec"]["minReadySeconds"] == drain_s + 30, item["metadata"]["name"]
 
 
 def test_one_owner_for_what_opens_files(manifests):
