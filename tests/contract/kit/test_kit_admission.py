@@ -120,7 +120,7 @@ async def test_retries_have_a_budget():
         asked = 300
         for _ in range(asked):
             await refusal(call(stub.Resolve, resolve()))
-    # Three attempts a call until half of the hundred tokens are gone, one after that.
+    # Four attempts a call until half of the hundred tokens are gone, one after that.
     assert fake.calls < asked + 60
 
 

@@ -62,14 +62,15 @@ async def pods() -> AsyncIterator[Pods]:
     await running.aclose()
 
 
-async def test_no_call_fails_while_every_pod_is_replaced(pods: Pods) -> None:
+@pytest.mark.parametrize("replicas", [1, 2])
+async def test_no_call_fails_while_every_pod_is_replaced(pods: Pods, replicas: int) -> None:
     loop = asyncio.get_running_loop()
     names = SimpleNamespace(known=pods.known)
     transport, _ = await loop.create_datagram_endpoint(
         lambda: NameServer(names), local_addr=("127.0.0.1", 0)
     )
     name_server = transport.get_extra_info("sockname")[1]
-    old = [await pods.add(), await pods.add()]
+    old = [await pods.add() for _ in range(replicas)]
     done, refused, calls = asyncio.Event(), [], 0
     target = f"dns://127.0.0.1:{name_server}/{NAME}:{pods.port}"
     async with connect(target, FixedToken(token("service"))) as channel:

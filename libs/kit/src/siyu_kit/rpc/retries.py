@@ -14,7 +14,7 @@ PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 NEVER: Final = "-1"
 _WAITED_ALREADY: Final = frozenset({"NOT_FRESH"})
 """Reasons that a server gives only when it has waited for as long as the caller does."""
-_LOST_RACES: Final = frozenset({"DATABASE_CONFLICT", "GRAPH_CONTENDED"})
+_LOST_RACES: Final = frozenset({"DATABASE_CONFLICT", "GRAPH_CONTENDED", "PERSONS_MOVED"})
 """Conflicts of transactions that left nothing behind, so that the same call is as good again."""
 
 

@@ -57,6 +57,8 @@ _BY_REASON: Final[Mapping[str, type[DomainError]]] = {
     "OVERLOADED": errors.TooBusy,
     "RATE_LIMITED": errors.TooBusy,
     "PROJECT_BUSY": errors.TooBusy,
+    "DATABASE_BUSY": errors.TooBusy,
+    "STREAM_BUSY": errors.TooBusy,
 }
 """Reasons that tell a subclass from the class that shares its code."""
 
