@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +21,14 @@ def choose_ports(base: int, count: int, remembered: Path) -> list[int]:
         if not 1 <= base <= _LAST + 1 - count:
             raise PortTakenError(f"{count} ports from {base} on do not exist; the last is {_LAST}")
         wanted = [base + offset for offset in range(count)]
-        return _bind_all(wanted)
+        _check_free(wanted)
+        return wanted
     last = _last(remembered, count)
-    try:
-        return _bind_all(last) if last else free_ports(count)
-    except PortTakenError:
-        return free_ports(count)
+    if last:
+        with suppress(PortTakenError):
+            _check_free(last)
+            return last
+    return free_ports(count)
 
 
 def remember_ports(ports: list[int], file: Path) -> None:
@@ -47,13 +50,11 @@ def _is_port(value: object) -> bool:
     return type(value) is int and 0 < value <= _LAST
 
 
-def _bind_all(wanted: list[int]) -> list[int]:
-    """Hold every port at once, then let all go."""
-    held: list[socket.socket] = []
-    try:
+def _check_free(wanted: list[int]) -> None:
+    """Raise PortTakenError unless all of them can be held at once."""
+    with ExitStack() as held:
         for port in wanted:
-            probe = socket.socket()
-            held.append(probe)
+            probe = held.enter_context(socket.socket())
             # A closed connection in TIME_WAIT is no server: the services bind over it too.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -62,7 +63,3 @@ def _bind_all(wanted: list[int]) -> list[int]:
                 raise PortTakenError(
                     f"port {port} is taken ({error.strerror}); choose others with --base-port"
                 ) from error
-        return wanted
-    finally:
-        for probe in held:
-            probe.close()
