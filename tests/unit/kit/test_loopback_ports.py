@@ -1,5 +1,7 @@
 """Ports for servers that start later are not those that outgoing connections are given."""
 
+import socket
+
 import pytest
 
 from siyu_kit import loopback_ports
@@ -29,3 +31,13 @@ def test_where_none_are_left_or_known_the_choice_is_the_systems_or_any(given, te
     ports = free_ports(10)
     assert len(set(ports)) == 10
     assert min(ports) >= 1024
+
+
+@pytest.mark.loopback
+def test_nobody_else_is_given_a_port_before_its_server_has_started(given):
+    given("11000\t65000\n")
+    first, second = set(free_ports(300)), set(free_ports(300))
+    assert not first & second
+    for port in first:
+        with socket.create_server(("127.0.0.1", port)):
+            """A server that may reuse addresses, as all of ours, starts on it."""
