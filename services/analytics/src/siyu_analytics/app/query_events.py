@@ -43,6 +43,9 @@ class QueryEvents:
         check_events(request)
         scope = request.scope
         basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone)
+        basis = await self._asking.with_property_maps(
+            call, basis, lambda draft: events_query(draft, request)
+        )
         rows, kept = await self._first(call, basis, request)
         compared: list[EventRow] = []
         if request.compared is not None:

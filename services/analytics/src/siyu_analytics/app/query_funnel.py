@@ -32,6 +32,9 @@ class QueryFunnel:
         check_funnel(request)
         scope = request.scope
         basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone)
+        basis = await self._asking.with_property_maps(
+            call, basis, lambda draft: funnel_query(draft, request)
+        )
         rows = await self._rows(call, basis, request)
         steps = len(request.steps)
         total = funnel_group(rows[0], steps, None)

@@ -18,12 +18,11 @@ from siyu_analytics.domain.breakdown import (
     placed,
     property_text,
     ranked,
-    text_of,
     with_trait,
 )
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import EventFilter, check_event, check_property
-from siyu_analytics.domain.predicate import any_of, event_predicate, property_source
+from siyu_analytics.domain.predicate import any_of, event_predicate
 from siyu_analytics.domain.scan import MS, scan
 from siyu_analytics.domain.scope import Scope, check_scope
 from siyu_analytics.domain.windows import Span
@@ -150,7 +149,7 @@ def _touches(binder: Binder, asked: Attribution) -> str:
 
 def _kind(binder: Binder, by: Breakdown | None) -> str:
     """The kind of a touch that is told by the touch itself."""
-    return property_text(binder, by) if by is not None else "(toString(name), false)"
+    return property_text(binder, by.name) if by is not None else "(toString(name), false)"
 
 
 def _conversions(binder: Binder, asked: Attribution) -> str:
@@ -173,7 +172,7 @@ def _conversions(binder: Binder, asked: Attribution) -> str:
     ]
     linked, equal = "false", ""
     if asked.same_property:
-        linked = text_of(property_source(binder, asked.same_property))
+        linked = property_text(binder, asked.same_property)
         equal = " AND NOT (t.4).2 AND NOT (c.3).2 AND (t.4).1 = (c.3).1"
     columns.append(f"{linked} AS linked")
     persons = persons_filter(binder, scope.persons)

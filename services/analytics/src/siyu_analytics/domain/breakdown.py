@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.checks import check_name, require
-from siyu_analytics.domain.filters import check_property
+from siyu_analytics.domain.filters import CONTEXT, check_property
 from siyu_analytics.domain.predicate import Source, property_source
 from siyu_analytics.domain.traits import latest_trait, trait_source
 
@@ -85,16 +85,18 @@ def text_of(source: Source) -> str:
     if source.strings:
         joined = f"arrayStringConcat({source.strings.value}, ',')"
         branches += [source.strings.present, f"({joined}, false)"]
-    return f"multiIf({', '.join(branches)}, ('', true))"
+    return f"multiIf({', '.join(branches)}, ('', true))" if branches else "tuple('', true)"
 
 
 def _flag(value: str) -> str:
     return f"if({value}, 'true', 'false')"
 
 
-def property_text(binder: Binder, breakdown: Breakdown) -> str:
-    """The group of an event by one of its properties, as ``(text, missing)``."""
-    return text_of(property_source(binder, breakdown.name))
+def property_text(binder: Binder, name: str) -> str:
+    """A property of an event, of whatever type, as ``(text, missing)``."""
+    if not name.startswith(CONTEXT):
+        binder.any_typed.add(name)
+    return text_of(property_source(binder, name))
 
 
 def with_trait(binder: Binder, breakdown: Breakdown, rows: str) -> str:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from siyu_analytics.domain.binder import Binder
-from siyu_analytics.domain.breakdown import text_of
+from siyu_analytics.domain.breakdown import property_text
 from siyu_analytics.domain.filters import EventFilter
 from siyu_analytics.domain.orders import Order
-from siyu_analytics.domain.predicate import event_predicate, property_source
+from siyu_analytics.domain.predicate import event_predicate
 from siyu_analytics.domain.scan import MS, scan
 from siyu_analytics.domain.walks import ENTRY, FIRST_EXCLUSION, Steps, walked
 from siyu_analytics.domain.windows import Rolling, Span, Unit, window_span
@@ -69,7 +69,7 @@ def chain_sql(
     columns = [_moment(binder, chain.order), f"{_mask(binder, chain)} AS hit"]
     keys = "person"
     if chain.same_property:
-        columns.append(f"{text_of(property_source(binder, chain.same_property))} AS shared")
+        columns.append(f"{property_text(binder, chain.same_property)} AS shared")
         keys = "person, shared"
     if origin:
         columns += ["message_id", f"{origin.expression} AS origin_value"]

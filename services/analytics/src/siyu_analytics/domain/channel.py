@@ -138,7 +138,7 @@ def _sessions(binder: Binder, asked: Channels) -> str:
         amount = f"if({marks[3]}, toInt128(round(number_properties[{key}] * {_SCALE})), 0)"
     columns = [
         any_of(binder, asked.pages) if asked.pages else "true",
-        property_text(binder, by),
+        property_text(binder, by.name),
         amount,
         *marks,
     ]

@@ -20,13 +20,11 @@ from siyu_analytics.domain.breakdown import (
     placed,
     property_text,
     ranked,
-    text_of,
     with_trait,
 )
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import CONTEXT, EventFilter, check_event
 from siyu_analytics.domain.periods import Granularity, bucket_sql, periods
-from siyu_analytics.domain.predicate import property_source
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
 
@@ -212,11 +210,11 @@ def _rows(binder: Binder, asked: Distribution) -> str:
             f"mapContains(number_properties, {key}) AS has_amount",
         ]
     elif asked.measure is Measure.DISTINCT:
-        text = text_of(property_source(binder, asked.measure_property))
+        text = property_text(binder, asked.measure_property)
         columns += [f"{text} AS amount", "NOT amount.2 AS has_amount"]
     by = asked.breakdown
     if by is not None and not by.by_trait:
-        columns.append(f"{property_text(binder, by)} AS split")
+        columns.append(f"{property_text(binder, by.name)} AS split")
     persons = persons_filter(binder, asked.scope.persons)
     rows = scan(binder, [asked.event], asked.scope.span, columns, persons)
     return with_trait(binder, by, rows) if by is not None and by.by_trait else rows

@@ -162,7 +162,7 @@ def _rows(binder: Binder, request: EventsRequest) -> str:
     ]
     breakdown = request.breakdown
     if breakdown is not None and not breakdown.by_trait:
-        columns.append(f"{property_text(binder, breakdown)} AS split")
+        columns.append(f"{property_text(binder, breakdown.name)} AS split")
     persons = persons_filter(binder, request.scope.persons)
     rows = scan(binder, [request.event], request.scope.span, columns, persons)
     if breakdown is not None and breakdown.by_trait:

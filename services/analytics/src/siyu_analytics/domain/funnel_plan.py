@@ -83,7 +83,7 @@ def persons_sql(binder: Binder, request: FunnelRequest) -> str:
         return chain_sql(binder, chain, persons=persons)
     if breakdown.by_trait:
         return with_trait(binder, breakdown, chain_sql(binder, chain, persons=persons))
-    origin = Origin(property_text(binder, breakdown), request.breakdown_step)
+    origin = Origin(property_text(binder, breakdown.name), request.breakdown_step)
     rows = chain_sql(binder, chain, origin=origin, persons=persons)
     return f"SELECT person, path, origin AS split FROM ({rows})"
 

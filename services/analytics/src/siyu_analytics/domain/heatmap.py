@@ -6,10 +6,9 @@ from typing import Final, NamedTuple
 
 from siyu_analytics.domain.audience import persons_filter
 from siyu_analytics.domain.binder import Binder, Query
-from siyu_analytics.domain.breakdown import GroupKey, is_group, text_of
+from siyu_analytics.domain.breakdown import GroupKey, is_group, property_text
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import EventFilter
-from siyu_analytics.domain.predicate import property_source
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
 from siyu_analytics.domain.session_rule import check_events
@@ -138,7 +137,7 @@ def _clicks(binder: Binder, asked: Heatmap) -> str:
         f"{down} AS y",
         "sipHash64(message_id) AS hash",
         f"{element} AS is_element",
-        f"{text_of(property_source(binder, names.element))} AS split",
+        f"{property_text(binder, names.element)} AS split",
     ]
     return _rows(binder, asked, asked.clicks, columns)
 

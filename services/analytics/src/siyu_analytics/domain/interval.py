@@ -142,7 +142,7 @@ def _intervals(binder: Binder, asked: Interval) -> str:
     ]
     told = ""
     if by is not None and own:
-        columns += ["message_id", f"{property_text(binder, by)} AS told"]
+        columns += ["message_id", f"{property_text(binder, by.name)} AS told"]
         told = ", argMinIf(told, message_id, starts) AS told_here"
     rows = scan(
         binder,

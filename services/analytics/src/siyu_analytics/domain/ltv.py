@@ -172,7 +172,7 @@ def _persons(binder: Binder, asked: Ltv) -> str:
     picked = ["minIf(period, comes) AS cohort", _SUMS]
     by = asked.breakdown
     if by is not None and not by.by_trait:
-        columns.append(f"{property_text(binder, by)} AS told")
+        columns.append(f"{property_text(binder, by.name)} AS told")
         picked.append("argMinIf(told, (time, message_id), comes) AS split")
     meant = [asked.cohort, *(term.event for term in asked.revenue)]
     rows = scan(binder, meant, events, columns, persons_filter(binder, scope.persons))

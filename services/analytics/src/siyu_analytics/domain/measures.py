@@ -6,8 +6,7 @@ from enum import Enum
 from typing import Any, Final
 
 from siyu_analytics.domain.binder import Binder
-from siyu_analytics.domain.breakdown import text_of
-from siyu_analytics.domain.predicate import property_source
+from siyu_analytics.domain.breakdown import property_text
 
 _SCALE: Final = 10_000
 
@@ -37,7 +36,7 @@ def amount_columns(binder: Binder, measure: Measure, name: str) -> list[str]:
     if measure in OF_NOTHING:
         return ["toInt128(0) AS amount", "false AS has_amount"]
     if measure is Measure.DISTINCT:
-        text = text_of(property_source(binder, name))
+        text = property_text(binder, name)
         return [f"{text} AS amount", "NOT amount.2 AS has_amount"]
     key = binder.text(name)
     return [

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from siyu_analytics.domain.binder import Binder, Query
-from siyu_analytics.domain.breakdown import Breakdown, GroupKey, ranked, text_of
+from siyu_analytics.domain.breakdown import Breakdown, GroupKey, property_text, ranked
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import EventFilter, check_event, check_property
-from siyu_analytics.domain.predicate import event_predicate, property_source
+from siyu_analytics.domain.predicate import event_predicate
 from siyu_analytics.domain.scope import Scope, check_scope
 from siyu_analytics.domain.session_rule import SessionRule, sessions_sql
 
@@ -133,7 +133,7 @@ def _paths(binder: Binder, asked: Paths) -> str:
     """A SELECT of ``person``, ``names`` from the target away, and whether there is ``more``."""
     name = "toString(name)"
     if asked.split_event:
-        value = text_of(property_source(binder, asked.split_property))
+        value = property_text(binder, asked.split_property)
         split = f"if(({value}).2, 'm', concat('v', ({value}).1))"
         own = f"name = {binder.text(asked.split_event)}"
         name = f"if({own}, concat(toString(name), char(0), {split}), toString(name))"

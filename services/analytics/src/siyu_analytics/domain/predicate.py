@@ -6,7 +6,7 @@ under any type.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from siyu_analytics.domain.binder import Binder
 from siyu_analytics.domain.filters import CONTEXT, EventFilter, PropertyFilter
@@ -35,13 +35,14 @@ class Source(NamedTuple):
         return _any(typed.present for typed in self if typed)
 
 
-_MAPS = (
+MAPS: Final = (
     "string_properties",
     "number_properties",
     "bool_properties",
     "time_properties",
     "list_properties",
 )
+"""The maps of ``events``, in the order of ``Source``."""
 
 
 def property_source(binder: Binder, name: str) -> Source:
@@ -49,7 +50,8 @@ def property_source(binder: Binder, name: str) -> Source:
     if name.startswith(CONTEXT):
         return Source(_entry("context", binder.text(name.removeprefix(CONTEXT))))
     key = binder.text(name)
-    return Source(*(_entry(column, key) for column in _MAPS))
+    maps = binder.basis.property_maps.get(name, MAPS)
+    return Source(*(_entry(column, key) if column in maps else None for column in MAPS))
 
 
 def _entry(column: str, key: str) -> Typed:

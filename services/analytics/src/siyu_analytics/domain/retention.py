@@ -185,7 +185,7 @@ def _persons(binder: Binder, asked: Retention) -> str:
         picked.append("sumMapIf([period], [amount], measured) AS amounts")
     by = asked.breakdown
     if by is not None and not by.by_trait:
-        columns += [f"{property_text(binder, by)} AS told", "time", "message_id"]
+        columns += [f"{property_text(binder, by.name)} AS told", "time", "message_id"]
         picked.append("argMinIf(told, (time, message_id), starts) AS split")
     persons = persons_filter(binder, scope.persons)
     rows = scan(binder, meant, events, columns, persons)

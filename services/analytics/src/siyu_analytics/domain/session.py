@@ -18,13 +18,12 @@ from siyu_analytics.domain.breakdown import (
     placed,
     property_text,
     ranked,
-    text_of,
     with_trait,
 )
 from siyu_analytics.domain.checks import require
 from siyu_analytics.domain.filters import EventFilter, check_property
 from siyu_analytics.domain.periods import Granularity, bucket_sql, periods
-from siyu_analytics.domain.predicate import any_of, property_source
+from siyu_analytics.domain.predicate import any_of
 from siyu_analytics.domain.scope import Scope, check_scope
 from siyu_analytics.domain.session_rule import (
     EVERY,
@@ -208,7 +207,7 @@ def _sessions(binder: Binder, asked: Sessions) -> str:
     by = asked.breakdown
     columns = [_is_page(binder, asked)]
     if by is not None and not by.by_trait:
-        columns.append(property_text(binder, by))
+        columns.append(property_text(binder, by.name))
     rows = sessions_sql(binder, asked.rule, asked.scope, columns)
     began = "fromUnixTimestamp64Milli(session[1].1, 'UTC')"
     bucket = bucket_sql(asked.granularity, binder.text(asked.scope.zone), began)
@@ -224,7 +223,7 @@ def _sessions(binder: Binder, asked: Sessions) -> str:
 
 def _views(binder: Binder, asked: Sessions) -> str:
     """A SELECT of ``person``, ``page`` (time, group), ``looked``, ``leaves``, a row a page view."""
-    named = text_of(property_source(binder, asked.page_property))
+    named = property_text(binder, asked.page_property)
     columns = [_is_page(binder, asked), named]
     rows = sessions_sql(binder, asked.rule, asked.scope, columns)
     seen = (

@@ -6,10 +6,10 @@ from typing import Final
 
 from siyu_analytics.domain.audience import persons_filter
 from siyu_analytics.domain.binder import Binder
-from siyu_analytics.domain.breakdown import text_of
+from siyu_analytics.domain.breakdown import property_text
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import EventFilter, check_event, check_property
-from siyu_analytics.domain.predicate import any_of, property_source
+from siyu_analytics.domain.predicate import any_of
 from siyu_analytics.domain.scan import MS, scan
 from siyu_analytics.domain.scope import Scope
 
@@ -92,7 +92,7 @@ def persons_sessions_sql(
         "arrayPushFront(arrayPopBack(laid), laid[1]) AS earlier",
     ]
     if rule.change_property:
-        value = text_of(property_source(binder, rule.change_property))
+        value = property_text(binder, rule.change_property)
         told.append(f"{value} AS changing")
         fields.append("changing")
         stages[0] = f"arraySort(r -> (r.1, r.2), groupArray(({', '.join(fields)}))) AS laid"
