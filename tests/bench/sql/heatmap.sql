@@ -1,10 +1,15 @@
 -- By hand: what the heatmap question of analytics_bench.py asks. {person} maps identifiers, {seen} is the range as of now.
--- No click has a tag, so that the layer of elements is empty. Of the depths 0, 5, ... 100 the visits that reached each
--- and the persons who did, from the number in each slot and the deepest of each person.
+-- The twenty elements clicked most, with the clicks and the persons of each. Of the depths 0, 5, ... 100 the visits that
+-- reached each and the persons who did, from the number in each slot and the deepest of each person.
 SELECT * FROM (
-  SELECT countIf(mapContains(number_properties, 'amount')) AS clicks,
-    countIf(lower(string_properties['element_type']) IN ('a', 'button', 'input', 'select', 'textarea', 'svg')) AS elements
-  FROM events WHERE {seen} AND name = 'click') AS a
+  SELECT sum(placed) AS clicks, sumIf(n, element) AS of_elements,
+    arraySlice(arraySort(e -> -toInt64(e.2), groupArrayIf((path, n, people), element)), 1, 20) AS elements
+  FROM (
+    WITH lower(string_properties['element_type']) AS tag
+    SELECT tag IN ('a', 'button', 'input', 'select', 'textarea') OR (tag = 'svg' AND string_properties['element_href'] != '') AS element,
+      if(element, string_properties['element_path'], '') AS path, count() AS n,
+      countIf(mapContains(number_properties, 'amount')) AS placed, uniqExactIf({person}, element) AS people
+    FROM events WHERE {seen} AND name = 'click' GROUP BY element, path)) AS a
 CROSS JOIN (
   SELECT groupArray((x, x)) AS points FROM (
     SELECT number_properties['amount'] AS x FROM events

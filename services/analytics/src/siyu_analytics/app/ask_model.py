@@ -35,7 +35,7 @@ class AskModel:
         question.check()
         scope = question.scope
         basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone)
-        basis = await self._asking.with_property_maps(
+        basis = await self._asking.with_types(
             call, basis, lambda draft: question.answer(draft, None)
         )
         rows = await self._rows(call, basis, question)

@@ -13,7 +13,7 @@ from siyu_analytics.app.recent_work import RecentWork
 from siyu_analytics.app.result_cache import ResultCache
 from siyu_analytics.app.underway import Underway
 from siyu_analytics.domain.binder import Basis, Binder, Query
-from siyu_analytics.domain.property_maps import holders, holders_query
+from siyu_analytics.domain.only_text import other_types_query
 from siyu_kit.clock import Clock, SystemClock
 from siyu_kit.errors import DeadlineExceeded
 
@@ -69,10 +69,10 @@ class Asking:
         )
         return basis, snapshot
 
-    async def with_property_maps(
+    async def with_types(
         self, call: Call, basis: Basis, draft: Callable[[Binder], object]
     ) -> Basis:
-        """The basis that knows where the properties lie of which a draft asks for any type.
+        """The basis that knows which of the properties that a draft takes as they come are text.
 
         Only for speed: a statement on the basis as it was gives the same answer.
         """
@@ -81,10 +81,11 @@ class Asking:
         names = sorted(drafted.any_typed)
         if not names:
             return basis
-        query = holders_query(Binder(basis), names)
+        query = other_types_query(Binder(basis), names)
         async with self._in_time(call) as timeout_s:
             found = await self.engine.query(query.sql, query.parameters, timeout_s=timeout_s)
-        return replace(basis, property_maps=holders(names, found.to_pylist()))
+        others = {names[place] for place in found.column("place").to_pylist()}
+        return replace(basis, only_text=frozenset(names) - others)
 
     async def rows(self, query: Query, call: Call, *, of_now: bool = False) -> list[dict[str, Any]]:
         """The rows of an answer; raises DeadlineExceeded when the call's time has run out.

@@ -43,7 +43,7 @@ class QueryEvents:
         check_events(request)
         scope = request.scope
         basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone)
-        basis = await self._asking.with_property_maps(
+        basis = await self._asking.with_types(
             call, basis, lambda draft: events_query(draft, request)
         )
         rows, kept = await self._first(call, basis, request)

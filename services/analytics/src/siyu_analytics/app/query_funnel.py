@@ -32,7 +32,7 @@ class QueryFunnel:
         check_funnel(request)
         scope = request.scope
         basis, snapshot = await self._asking.basis(call, scope.as_of_ms, scope.zone)
-        basis = await self._asking.with_property_maps(
+        basis = await self._asking.with_types(
             call, basis, lambda draft: funnel_query(draft, request)
         )
         rows = await self._rows(call, basis, request)

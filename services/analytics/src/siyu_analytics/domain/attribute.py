@@ -17,12 +17,11 @@ from siyu_analytics.domain.breakdown import (
     limit_of,
     placed,
     ranked,
-    text_of,
     with_trait,
 )
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.scope import Scope, check_scope
-from siyu_analytics.domain.traits import latest_trait, trait_source
+from siyu_analytics.domain.traits import latest_trait, latest_trait_text, trait_source
 
 _SCALE: Final = 10_000
 
@@ -138,11 +137,11 @@ def _persons(binder: Binder, asked: Attributes) -> str:
     if asked.measure is Measure.NONE:
         rows = f"SELECT person, true AS has_value, 0 AS amount FROM ({rows})"
     else:
-        source = trait_source()
         if asked.measure is Measure.DISTINCT:
-            told = f"{text_of(source)}.1 AS amount"
-            found = latest_trait(binder, asked.trait)
+            told = "shown AS amount"
+            found = latest_trait_text(binder, asked.trait)
         else:
+            source = trait_source()
             told = f"toInt128(round(number_value * {_SCALE})) AS amount"
             number = source.number.present if source.number else "false"
             found = f"SELECT * FROM ({latest_trait(binder, asked.trait)}) WHERE {number}"

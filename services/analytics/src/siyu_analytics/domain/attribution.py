@@ -16,7 +16,6 @@ from siyu_analytics.domain.breakdown import (
     filled,
     in_group,
     placed,
-    property_text,
     ranked,
     with_trait,
 )
@@ -25,6 +24,7 @@ from siyu_analytics.domain.filters import EventFilter, check_event, check_proper
 from siyu_analytics.domain.predicate import any_of, event_predicate
 from siyu_analytics.domain.scan import MS, scan
 from siyu_analytics.domain.scope import Scope, check_scope
+from siyu_analytics.domain.value_text import property_text
 from siyu_analytics.domain.windows import Span
 
 SCALE: Final = 10_000

@@ -4,8 +4,8 @@ A number in a statement is the compiler's own; everything else goes through a ``
 in the text as ``{p0:Type}`` alone.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from siyu_analytics.domain.filters import EventFilter
@@ -32,11 +32,8 @@ class Basis:
     """What that SQL rests on stays as long as this is held."""
     only_person: int | None = None
     """Nobody else is seen; None: everybody is."""
-    property_maps: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Of properties the maps of ``events`` that hold them; one that is not here may be in any.
-
-    It makes a statement cheaper and never another: a map that is left out holds no value.
-    """
+    only_text: frozenset[str] = frozenset()
+    """Properties that no event has but as text; makes statements cheaper, and no answer another."""
 
 
 class Query(NamedTuple):
@@ -54,7 +51,7 @@ class Binder:
         self.scans: list[tuple[tuple[EventFilter, ...] | None, Span]] = []
         """What the statement reads of the events; None: all of the span."""
         self.any_typed: set[str] = set()
-        """Properties that the statement looks up in every map."""
+        """Properties that the statement takes as they come, of whatever type."""
         self._names: dict[tuple[str, object], str] = {}
         self.parameters: dict[str, object] = {
             "project_id": basis.project_id,

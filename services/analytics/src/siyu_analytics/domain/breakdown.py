@@ -6,9 +6,8 @@ from typing import Final, NamedTuple
 
 from siyu_analytics.domain.binder import Binder, Query
 from siyu_analytics.domain.checks import check_name, require
-from siyu_analytics.domain.filters import CONTEXT, check_property
-from siyu_analytics.domain.predicate import Source, property_source
-from siyu_analytics.domain.traits import latest_trait, trait_source
+from siyu_analytics.domain.filters import check_property
+from siyu_analytics.domain.traits import latest_trait_text
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 1_000
@@ -68,43 +67,12 @@ NOWHERE: Final = "('', false, false)"
 """SQL: the place of what is not split."""
 
 
-def text_of(source: Source) -> str:
-    """A value as ``(text, missing)``: of several types the first of text, number, flag, time, list.
-
-    A list is one value: its elements with commas in between.
-    """
-    branches = []
-    if source.text:
-        branches += [source.text.present, f"({source.text.value}, false)"]
-    if source.number:
-        branches += [source.number.present, f"(toString({source.number.value}), false)"]
-    if source.flag:
-        branches += [source.flag.present, f"({_flag(source.flag.value)}, false)"]
-    if source.time:
-        branches += [source.time.present, f"(toString({source.time.value}), false)"]
-    if source.strings:
-        joined = f"arrayStringConcat({source.strings.value}, ',')"
-        branches += [source.strings.present, f"({joined}, false)"]
-    return f"multiIf({', '.join(branches)}, ('', true))" if branches else "tuple('', true)"
-
-
-def _flag(value: str) -> str:
-    return f"if({value}, 'true', 'false')"
-
-
-def property_text(binder: Binder, name: str) -> str:
-    """A property of an event, of whatever type, as ``(text, missing)``."""
-    if not name.startswith(CONTEXT):
-        binder.any_typed.add(name)
-    return text_of(property_source(binder, name))
-
-
 def with_trait(binder: Binder, breakdown: Breakdown, rows: str) -> str:
     """Rows with a column ``person`` and, beside their own, the group by a trait as ``split``."""
-    values = latest_trait(binder, breakdown.name)
-    texts = f"SELECT person_no, {text_of(trait_source())} AS found FROM ({values})"
+    texts = latest_trait_text(binder, breakdown.name)
+    # Who has no such trait is joined with the number 0 and the text ''.
     return (
-        "SELECT answered.*, if(person_no = 0, ('', true), found) AS split"
+        "SELECT answered.*, (shown, person_no = 0) AS split"
         f" FROM ({rows}) AS answered LEFT ANY JOIN ({texts}) AS valued"
         " ON answered.person = valued.person_no"
     )

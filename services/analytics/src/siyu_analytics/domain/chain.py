@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from siyu_analytics.domain.binder import Binder
-from siyu_analytics.domain.breakdown import property_text
 from siyu_analytics.domain.filters import EventFilter
 from siyu_analytics.domain.orders import Order
 from siyu_analytics.domain.predicate import event_predicate
 from siyu_analytics.domain.scan import MS, scan
+from siyu_analytics.domain.value_text import property_text
 from siyu_analytics.domain.walks import ENTRY, FIRST_EXCLUSION, Steps, walked
 from siyu_analytics.domain.windows import Rolling, Span, Unit, window_span
 

@@ -12,7 +12,6 @@ from siyu_analytics.domain.breakdown import (
     filled,
     folded,
     limit_of,
-    property_text,
     ranked,
 )
 from siyu_analytics.domain.checks import check_name, require
@@ -20,6 +19,7 @@ from siyu_analytics.domain.filters import EventFilter, check_event
 from siyu_analytics.domain.predicate import any_of
 from siyu_analytics.domain.scope import Scope, check_scope
 from siyu_analytics.domain.session_rule import SessionRule, check_events, sessions_sql
+from siyu_analytics.domain.value_text import property_text
 
 _SCALE: Final = 10_000
 PARTS: Final = ("fresh", "registered", "opened", "deposited", "retained")

@@ -18,7 +18,6 @@ from siyu_analytics.domain.breakdown import (
     filled,
     limit_of,
     placed,
-    property_text,
     ranked,
     with_trait,
 )
@@ -27,6 +26,7 @@ from siyu_analytics.domain.filters import CONTEXT, EventFilter, check_event
 from siyu_analytics.domain.periods import Granularity, bucket_sql, periods
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
+from siyu_analytics.domain.value_text import property_text
 
 SCALE: Final = 10_000
 AUTOMATIC: Final = (
@@ -116,10 +116,11 @@ class Distribution:
 
         A slot of a value is the number of bounds at or below it, of the grid weekday and hour.
         """
+        bucket, place = _columns(self)
         values = (
-            "SELECT 'value' AS kind, bucket, place, slot, toUInt64(0) AS events,"
+            f"SELECT 'value' AS kind, {bucket}, {place}, slot, toUInt64(0) AS events,"
             " count() AS persons, toString(sum(value)) AS total, toString(max(value)) AS greatest"
-            f" FROM ({_values(binder, self, kept)}) GROUP BY bucket, place, slot"
+            f" FROM ({_values(binder, self, kept)}) GROUP BY {', '.join((*_keys(self), 'slot'))}"
         )
         if not self.grid:
             return binder.query(f"{values} ORDER BY bucket, place, slot")
@@ -140,7 +141,8 @@ class Distribution:
             at = f"clock = {binder.whole(cell.slot)}"
             return f"SELECT person FROM ({_rows(binder, self)}) WHERE {at}"
         where = [f"slot = {binder.whole(cell.slot)}"]
-        where.append(f"bucket = {binder.whole(cell.time_ms)}")
+        if "bucket" in _keys(self):
+            where.append(f"bucket = {binder.whole(cell.time_ms)}")
         if cell.group is not None:
             flags = ", ".join(str(flag).lower() for flag in cell.group[1:])
             where.append(f"place = ({binder.text(cell.group.value)}, {flags})")
@@ -163,8 +165,7 @@ def scaled(bound: float) -> int:
 
 
 def _values(binder: Binder, asked: Distribution, kept: Sequence[GroupKey] | None) -> str:
-    """A SELECT of ``person``, ``bucket``, ``place``, ``value`` (ten-thousandths) and ``slot``."""
-    place = placed(binder, asked.breakdown, kept)
+    """A SELECT of ``person``, its ``_keys``, ``value`` (ten-thousandths) and ``slot``."""
     having = ""
     match asked.measure:
         case Measure.TIMES:
@@ -184,12 +185,30 @@ def _values(binder: Binder, asked: Distribution, kept: Sequence[GroupKey] | None
         case _:
             value = f"{asked.measure.value}If(amount, has_amount)"
             having = " HAVING max(has_amount)"
-    bounds = binder.bind([scaled(bound) for bound in asked.edges], "Array(Int64)")
-    slot = f"toInt64(arrayCount(b -> b <= value, {bounds}))"
+    # One comparison after the other over all rows: a function called for each row is far slower.
+    reached = " + ".join(f"(value >= {binder.whole(scaled(bound))})" for bound in asked.edges)
+    keys = ["person", *_keys(asked)]
+    columns = [placed(binder, asked.breakdown, kept) if key == "place" else key for key in keys]
     return (
-        f"SELECT person, bucket, {place}, toInt128({value}) AS value, {slot} AS slot"
-        f" FROM ({_rows(binder, asked)}) GROUP BY person, bucket, place{having}"
+        f"SELECT {', '.join(columns)}, toInt128({value}) AS value, toInt64({reached}) AS slot"
+        f" FROM ({_rows(binder, asked)}) GROUP BY {', '.join(keys)}{having}"
     )
+
+
+def _keys(asked: Distribution) -> list[str]:
+    """What the rows of a person are split by: ``bucket``, ``place``, both or neither.
+
+    One that is the same everywhere is no key: it would cost as any other.
+    """
+    keys = [] if asked.granularity is Granularity.WHOLE else ["bucket"]
+    return keys if asked.breakdown is None else [*keys, "place"]
+
+
+def _columns(asked: Distribution) -> tuple[str, str]:
+    """The columns ``bucket`` and ``place`` of an answer, whether they are keys or not."""
+    keys = _keys(asked)
+    bucket = "bucket" if "bucket" in keys else "toInt64(0) AS bucket"
+    return bucket, "place" if "place" in keys else f"{NOWHERE} AS place"
 
 
 def _rows(binder: Binder, asked: Distribution) -> str:

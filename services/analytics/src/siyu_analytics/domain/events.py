@@ -14,7 +14,6 @@ from siyu_analytics.domain.breakdown import (
     is_group,
     limit_of,
     placed,
-    property_text,
     with_trait,
 )
 from siyu_analytics.domain.checks import check_name, refuse, require
@@ -34,6 +33,7 @@ from siyu_analytics.domain.measures import (
 from siyu_analytics.domain.periods import Granularity, bucket_sql
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
+from siyu_analytics.domain.value_text import property_text
 
 MAX_ROWS: Final = 5_000
 """Rows that one answer may have; with their tokens they stay below the size of one message."""

@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from siyu_analytics.domain.audience import Sets, sequence_paths
 from siyu_analytics.domain.binder import Binder, Query
-from siyu_analytics.domain.breakdown import text_of
 from siyu_analytics.domain.condition import (
     AllOf,
     AnyOf,
@@ -19,7 +18,7 @@ from siyu_analytics.domain.condition import (
 )
 from siyu_analytics.domain.filters import EventFilter
 from siyu_analytics.domain.scan import MS, scan
-from siyu_analytics.domain.traits import latest_trait, trait_source
+from siyu_analytics.domain.traits import latest_trait_text
 from siyu_analytics.domain.values import PRESENCES, Operand, Operator, TimeMs
 from siyu_analytics.domain.windows import Absolute, Rolling, Window, window_span
 
@@ -51,10 +50,9 @@ def evidence_query(binder: Binder, leaf: Condition) -> Query | None:
     """At most one row: ``number``, ``times`` newest first, ``value``; None without evidence."""
     match leaf:
         case Trait():
-            value = f"{text_of(trait_source())}.1"
-            rows = latest_trait(binder, leaf.name)
+            rows = latest_trait_text(binder, leaf.name)
             return binder.query(
-                f"SELECT 1 AS number, emptyArrayInt64() AS times, {value} AS value FROM ({rows})"
+                f"SELECT 1 AS number, emptyArrayInt64() AS times, shown AS value FROM ({rows})"
             )
         case EventCount():
             span = window_span(leaf.window, binder.basis.as_of_ms, binder.basis.zone)

@@ -10,12 +10,12 @@ from siyu_analytics.domain.breakdown import (
     GroupKey,
     folded,
     is_group,
-    property_text,
     with_trait,
 )
 from siyu_analytics.domain.chain import Chain, Origin, chain_sql
 from siyu_analytics.domain.funnel import FunnelCell, FunnelGroup, FunnelRequest, FunnelStep
 from siyu_analytics.domain.orders import Order
+from siyu_analytics.domain.value_text import property_text
 from siyu_analytics.domain.windows import Span
 
 

@@ -6,12 +6,13 @@ from typing import Final, NamedTuple
 
 from siyu_analytics.domain.audience import persons_filter
 from siyu_analytics.domain.binder import Binder, Query
-from siyu_analytics.domain.breakdown import GroupKey, is_group, property_text
+from siyu_analytics.domain.breakdown import GroupKey, is_group
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import EventFilter
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
 from siyu_analytics.domain.session_rule import check_events
+from siyu_analytics.domain.value_text import property_text
 
 MAX_POINTS: Final = 7_000
 _MAX_ELEMENTS: Final = 20
@@ -69,24 +70,23 @@ class Heatmap:
         return None
 
     def answer(self, binder: Binder, _kept: Sequence[GroupKey] | None) -> Query:
-        """One row: the three layers as arrays of tuples, and what each is a part of.
+        """One row: the three layers as arrays, and what each is a part of.
 
         A scan for each: what is sorted, or counted by person, is then the little that it has to be.
         """
         clicks = _clicks(binder, self)
-        counts = (
-            "SELECT countIf(placed) AS clicks, countIf(is_element) AS element_clicks"
-            f" FROM ({clicks})"
-        )
         points = (
-            "SELECT groupArray((x, y)) AS points FROM ("
+            "SELECT groupArray(x) AS across, groupArray(y) AS down FROM ("
             f"SELECT x, y FROM ({clicks}) WHERE placed ORDER BY hash, x, y LIMIT {self.points})"
         )
+        rank = "(-toInt64(each.2), each.1.2, each.1.1)"
         elements = (
-            "SELECT groupArray((split, number, people)) AS elements FROM ("
-            "SELECT split, count() AS number, uniqExact(person) AS people"
-            f" FROM ({clicks}) WHERE is_element GROUP BY split"
-            f" ORDER BY number DESC, split.2, split.1 LIMIT {_MAX_ELEMENTS})"
+            "SELECT sum(here) AS clicks, sumIf(number, element) AS element_clicks,"
+            f" arraySlice(arraySort(each -> {rank},"
+            f" groupArrayIf((split, number, people), element)), 1, {_MAX_ELEMENTS}) AS elements"
+            " FROM (SELECT is_element AS element, if(is_element, split, ('', true)) AS split,"
+            " count() AS number, countIf(placed) AS here, uniqExactIf(person, is_element) AS people"
+            f" FROM ({clicks}) GROUP BY element, split)"
         )
         visits = _visits(binder, self)
         reached = f"SELECT count() AS visits, {_each_depth('shown')} AS views FROM ({visits})"
@@ -96,11 +96,11 @@ class Heatmap:
         )
         layers = " CROSS JOIN ".join(
             f"({layer}) AS layer_{place}"
-            for place, layer in enumerate((counts, points, elements, reached, persons))
+            for place, layer in enumerate((points, elements, reached, persons))
         )
         depths = f"arrayMap((d, v, p) -> (d, v, p), {list(DEPTHS)}, views, people) AS depths"
         return binder.query(
-            f"SELECT clicks, points, element_clicks, elements, visits, {depths} FROM {layers}"
+            f"SELECT clicks, across, down, element_clicks, elements, visits, {depths} FROM {layers}"
         )
 
     def members(self, binder: Binder, cell: "HeatmapCell", _kept: Sequence[GroupKey] | None) -> str:

@@ -14,7 +14,6 @@ from siyu_analytics.domain.breakdown import (
     in_group,
     limit_of,
     placed,
-    property_text,
     ranked,
     with_trait,
 )
@@ -25,6 +24,7 @@ from siyu_analytics.domain.periods import Granularity, index_sql
 from siyu_analytics.domain.predicate import event_predicate
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
+from siyu_analytics.domain.value_text import property_text
 
 _SCALE: Final = 10_000
 _FACTOR: Final = 1_000_000

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, Final
 
 from siyu_analytics.domain.binder import Binder
-from siyu_analytics.domain.breakdown import property_text
+from siyu_analytics.domain.value_text import property_text
 
 _SCALE: Final = 10_000
 

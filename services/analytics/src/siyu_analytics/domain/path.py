@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from siyu_analytics.domain.binder import Binder, Query
-from siyu_analytics.domain.breakdown import Breakdown, GroupKey, property_text, ranked
+from siyu_analytics.domain.breakdown import Breakdown, GroupKey, ranked
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import EventFilter, check_event, check_property
 from siyu_analytics.domain.predicate import event_predicate
 from siyu_analytics.domain.scope import Scope, check_scope
 from siyu_analytics.domain.session_rule import SessionRule, sessions_sql
+from siyu_analytics.domain.value_text import property_text
 
 _MAX_LIMIT_MS: Final = 5 * 3_600_000
 _DEFAULT_LIMIT_MS: Final = 30 * 60_000

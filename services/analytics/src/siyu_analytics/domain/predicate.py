@@ -35,8 +35,9 @@ class Source(NamedTuple):
         return _any(typed.present for typed in self if typed)
 
 
+TEXT: Final = "string_properties"
 MAPS: Final = (
-    "string_properties",
+    TEXT,
     "number_properties",
     "bool_properties",
     "time_properties",
@@ -50,8 +51,8 @@ def property_source(binder: Binder, name: str) -> Source:
     if name.startswith(CONTEXT):
         return Source(_entry("context", binder.text(name.removeprefix(CONTEXT))))
     key = binder.text(name)
-    maps = binder.basis.property_maps.get(name, MAPS)
-    return Source(*(_entry(column, key) if column in maps else None for column in MAPS))
+    maps = (TEXT,) if name in binder.basis.only_text else MAPS
+    return Source(*(_entry(column, key) for column in maps))
 
 
 def _entry(column: str, key: str) -> Typed:

@@ -14,7 +14,6 @@ from siyu_analytics.domain.breakdown import (
     in_group,
     limit_of,
     placed,
-    property_text,
     ranked,
     with_trait,
 )
@@ -25,6 +24,7 @@ from siyu_analytics.domain.periods import Granularity, index_sql
 from siyu_analytics.domain.predicate import any_of
 from siyu_analytics.domain.scan import scan
 from siyu_analytics.domain.scope import Scope, check_scope
+from siyu_analytics.domain.value_text import property_text
 
 _MAX_EVENTS: Final = 8
 _MAX_PERIODS: Final = 90
@@ -132,9 +132,13 @@ class RetentionCell(NamedTuple):
 
 def _cohorts(binder: Binder, asked: Retention) -> str:
     """A SELECT of ``person``, ``cohort``, ``hits`` (periods retained in) and what is asked."""
-    after = f"arrayFilter(d -> d > 0 AND d <= {asked.periods}, arrayMap(b -> b - cohort, back))"
-    same = "if(has(both, cohort), [toInt64(0)], emptyArrayInt64())"
+    passed = "arrayMap(b -> b - cohort, back)"
+    after = f"arrayFilter(d -> d > 0 AND d <= {asked.periods}, {passed})"
+    both = "back" if _apart(asked) else "both"
+    same = f"if(has({both}, cohort), [toInt64(0)], emptyArrayInt64())"
     match asked.mode:
+        case Mode.NTH if _apart(asked):
+            hits = f"arrayFilter(d -> d >= 0 AND d <= {asked.periods}, {passed})"
         case Mode.NTH:
             hits = f"arrayConcat({same}, {after})"
         case Mode.NTH_OR_LATER:
@@ -155,8 +159,9 @@ def _cohorts(binder: Binder, asked: Retention) -> str:
 def _persons(binder: Binder, asked: Retention) -> str:
     """A SELECT of each person with an initial event.
 
-    Columns: ``first``, ``back``, ``both`` (numbers of the periods with initial events, with return
-    events, with two events of which one is each), ``amounts`` and, if asked, ``split``.
+    Columns: ``first`` and ``back`` (numbers of the periods with initial and with return events),
+    where an event may be both ``both`` (those with two events of which one is each), ``amounts``
+    and, if asked, ``split``.
     """
     scope, zone = asked.scope, binder.text(asked.scope.zone)
     events = followed(scope, asked.granularity, asked.periods + 1)
@@ -170,9 +175,7 @@ def _persons(binder: Binder, asked: Retention) -> str:
         "groupUniqArrayIf(period, starts) AS first",
         "groupUniqArrayIf(period, comes) AS back",
     ]
-    if {e.name for e in asked.initial}.isdisjoint(e.name for e in asked.returning):
-        picked.append("arrayIntersect(first, back) AS both")
-    else:
+    if not _apart(asked):
         picked.append("sumMapIf([period], [toUInt64(1)], starts OR comes) AS counted")
         picked.append(
             "arrayFilter(p -> counted.2[indexOf(counted.1, p)] > 1, arrayIntersect(first, back))"
@@ -193,6 +196,11 @@ def _persons(binder: Binder, asked: Retention) -> str:
         f"SELECT person, {', '.join(picked)} FROM ({rows}) GROUP BY person HAVING notEmpty(first)"
     )
     return with_trait(binder, by, found) if by is not None and by.by_trait else found
+
+
+def _apart(asked: Retention) -> bool:
+    """Whether no event can be both an initial and a return event."""
+    return {e.name for e in asked.initial}.isdisjoint(e.name for e in asked.returning)
 
 
 def _metric(binder: Binder, asked: Retention) -> list[str]:

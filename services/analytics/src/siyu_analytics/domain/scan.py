@@ -17,12 +17,14 @@ def scan(
     span: Span,
     columns: Sequence[str],
     persons: str = "",
+    also: Sequence[str] = (),
 ) -> str:
     """A SELECT of columns, with ``person``, over the events that any of the filters means.
 
     With None it is over every event of the project.
     ``span`` is already cut at the time of view. ``persons`` is a subquery of person numbers in
-    parentheses, empty for everybody.
+    parentheses, empty for everybody; ``also`` are further tests of a row. The text ends with its
+    WHERE, so that an ORDER BY may follow.
     """
     basis = binder.basis
     binder.scans.append((None if events is None else tuple(events), span))
@@ -42,6 +44,7 @@ def scan(
         where += _of_person(binder, binder.only_person)
     if persons:
         where.append(f"{basis.person} IN {persons}")
+    where += also
     listed = ", ".join((f"{basis.person} AS person", *columns))
     return f"SELECT {listed} FROM events WHERE {' AND '.join(where)}"
 

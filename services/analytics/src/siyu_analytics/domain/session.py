@@ -16,7 +16,6 @@ from siyu_analytics.domain.breakdown import (
     is_group,
     limit_of,
     placed,
-    property_text,
     ranked,
     with_trait,
 )
@@ -32,6 +31,7 @@ from siyu_analytics.domain.session_rule import (
     persons_sessions_sql,
     sessions_sql,
 )
+from siyu_analytics.domain.value_text import property_text
 
 LENGTHS_MS: Final = tuple(
     1_000 * seconds for seconds in (0, 3, 10, 30, 60, 180, 600, 1_800, 3_600, 0)

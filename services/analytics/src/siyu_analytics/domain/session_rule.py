@@ -6,12 +6,12 @@ from typing import Final
 
 from siyu_analytics.domain.audience import persons_filter
 from siyu_analytics.domain.binder import Binder
-from siyu_analytics.domain.breakdown import property_text
 from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import EventFilter, check_event, check_property
 from siyu_analytics.domain.predicate import any_of
 from siyu_analytics.domain.scan import MS, scan
 from siyu_analytics.domain.scope import Scope
+from siyu_analytics.domain.value_text import property_text
 
 _MAX_EVENTS: Final = 8
 _MAX_EXCLUDED: Final = 50

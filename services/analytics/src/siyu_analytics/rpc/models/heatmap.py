@@ -40,8 +40,7 @@ def _respond(answer: ModelAnswer[Heatmap], mint: Mint) -> pb.QueryHeatmapRespons
     (row,) = answer.rows
     clicked, visits = row["element_clicks"], row["visits"]
     response = pb.QueryHeatmapResponse(clicks=row["clicks"], element_clicks=clicked, visits=visits)
-    for point in row["points"]:
-        x, y = _plain(point)
+    for x, y in zip(row["across"], row["down"], strict=True):
         response.points.add(x=x, y=y)
     for item in row["elements"]:
         split, number, people = _plain(item)
