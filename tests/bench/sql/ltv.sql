@@ -1,7 +1,8 @@
 -- By hand: what the ltv question of analytics_bench.py asks. {person} maps identifiers, {seen} is the range as of now.
+-- The ones keep a day whose amounts add up to 0, which would be no key of the map.
 SELECT cohort, e.1 AS n, count(), countIf(e.1 = paid), sum(e.2)
 FROM (
-  SELECT min(if(launched, day, 4294967295)) AS cohort, sumMapIf([day], [amount], deposited) AS sums,
+  SELECT min(if(launched, day, 4294967295)) AS cohort, sumMapIf([day], [amount], [1], deposited) AS sums,
     arrayFilter(x -> x.1 >= 0 AND x.1 < 14,
       arrayMap((d, a) -> (toInt64(d) - toInt64(cohort), a), sums.1, sums.2)) AS earned,
     if(empty(earned), toInt64(-1), arrayMin(arrayMap(x -> x.1, earned))) AS paid,

@@ -83,10 +83,12 @@ class Heatmap:
         elements = (
             "SELECT sum(here) AS clicks, sumIf(number, element) AS element_clicks,"
             f" arraySlice(arraySort(each -> {rank},"
-            f" groupArrayIf((split, number, people), element)), 1, {_MAX_ELEMENTS}) AS elements"
-            " FROM (SELECT is_element AS element, if(is_element, split, ('', true)) AS split,"
-            " count() AS number, countIf(placed) AS here, uniqExactIf(person, is_element) AS people"
-            f" FROM ({clicks}) GROUP BY element, split)"
+            " groupArrayIf(((path, missing), number, people), element)),"
+            f" 1, {_MAX_ELEMENTS}) AS elements"
+            " FROM (SELECT is_element AS element, if(is_element, split.1, '') AS path,"
+            " is_element AND split.2 AS missing, count() AS number, countIf(placed) AS here,"
+            f" uniqExactIf(person, is_element) AS people FROM ({clicks})"
+            " GROUP BY element, path, missing)"
         )
         visits = _visits(binder, self)
         reached = f"SELECT count() AS visits, {_each_depth('shown')} AS views FROM ({visits})"

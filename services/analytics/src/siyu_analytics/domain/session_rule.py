@@ -87,22 +87,23 @@ def persons_sessions_sql(
         cuts.append(f"here.{len(fields)}")
     arrays = "laid, earlier"
     names = "here, before"
-    stages = [
-        f"arraySort(r -> (r.1, r.2), groupArray(({', '.join(fields)}))) AS laid",
-        "arrayPushFront(arrayPopBack(laid), laid[1]) AS earlier",
-    ]
+    earlier = ["arrayPushFront(arrayPopBack(laid), laid[1]) AS earlier"]
     if rule.change_property:
         value = property_text(binder, rule.change_property)
         told.append(f"{value} AS changing")
         fields.append("changing")
-        stages[0] = f"arraySort(r -> (r.1, r.2), groupArray(({', '.join(fields)}))) AS laid"
         place = len(fields)
         # The first of a person's events without a value has none before it to differ from.
-        stages.append(f"arrayFill(v -> NOT v.2, arrayMap(r -> r.{place}, laid)) AS kept")
-        stages.append("arrayPushFront(arrayPopBack(kept), ('', true)) AS known_last")
+        earlier.append(f"arrayFill(v -> NOT v.2, arrayMap(r -> r.{place}, laid)) AS kept")
+        earlier.append("arrayPushFront(arrayPopBack(kept), ('', true)) AS known_last")
         cuts.append(f"(NOT (here.{place}).2 AND NOT known.2 AND (here.{place}).1 != known.1)")
         arrays, names = "laid, earlier, known_last", "here, before, known"
-    stages.append(f"arraySplit(({names}) -> {' OR '.join(cuts)}, {arrays}) AS sessions")
+    stages = [
+        # By time and message id: what comes after them in the tuple decides nothing.
+        f"arraySort(groupArray(({', '.join(fields)}))) AS laid",
+        *earlier,
+        f"arraySplit(({names}) -> {' OR '.join(cuts)}, {arrays}) AS sessions",
+    ]
     where = ""
     if rule.excluded_names:
         where = f" WHERE name NOT IN {binder.texts(rule.excluded_names)}"
