@@ -1,5 +1,6 @@
 """What no random case is likely to show."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -226,3 +227,42 @@ async def test_the_same_state_is_answered_from_what_is_kept(questions: Questions
     another = await loaded(questions, events=events[:1], person_of={1: 1})
     request.project_id = another.project
     assert (await questions.rpc.QueryEvents(request, None)).total.events == 1
+
+
+async def test_a_property_is_read_as_text_alone_until_it_comes_otherwise(
+    questions: Questions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [Event(1, "trade", 1_000, "a", {"level": "gold"}), Event(1, "trade", 1_000, "b")]
+    world = await loaded(questions, events=events, person_of={1: 1, 2: 2, 3: 3})
+    request = pb.QueryEventsRequest(
+        project_id=world.project,
+        event=EVENT,
+        breakdown=question_pb2.Breakdown(event_property="level"),
+    )
+    asked: list[str] = []
+    query = questions.engine.query
+
+    async def spy(sql: str, *values: Any, **more: Any) -> Any:
+        asked.append(sql)
+        return await query(sql, *values, **more)
+
+    monkeypatch.setattr(questions.engine, "query", spy)
+    first = await questions.rpc.QueryEvents(request, None)
+    assert {(row.group.value, row.group.missing) for row in first.rows} == {
+        ("gold", False),
+        ("", True),
+    }
+    assert "bool_properties" in asked[0]
+    assert "bool_properties" not in asked[-1]
+
+    other = [
+        Event(2, "trade", 1_000, "c", {"level": 3.0}, batch_no=BATCH + 1),
+        Event(3, "trade", 1_000, "d", {"level": True}, batch_no=BATCH + 1),
+    ]
+    await questions.load([replace(world, events=other)])
+    again = await questions.rpc.QueryEvents(request, None)
+    assert again.key == first.key
+    assert "bool_properties" in asked[-1]
+    questions.watermarks.state = type(questions.watermarks.state)(BATCH + 1, 3, 5)
+    newer = await questions.rpc.QueryEvents(request, None)
+    assert {row.group.value for row in newer.rows} == {"gold", "", "3", "true"}
