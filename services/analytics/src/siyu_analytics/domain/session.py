@@ -155,13 +155,18 @@ def _split(binder: Binder, asked: Sessions, kept: Sequence[GroupKey] | None) -> 
 
 def _whole(binder: Binder, asked: Sessions) -> str:
     """The same of all sessions together: each person's at once, so that nobody is told apart."""
-    rows = persons_sessions_sql(binder, asked.rule, asked.scope, [_is_page(binder, asked)])
-    looked = "if(arrayExists(r -> r.3, s), s[-1].1 - arrayFirst(r -> r.3, s).1, 0)"
+    told = []
+    viewed, looked = "length(s)", "s[-1].1 - s[1].1"
+    if asked.pages:
+        told = [_is_page(binder, asked)]
+        viewed = "arrayCount(r -> r.3, s)"
+        looked = "if(arrayExists(r -> r.3, s), s[-1].1 - arrayFirst(r -> r.3, s).1, 0)"
+    rows = persons_sessions_sql(binder, asked.rule, asked.scope, told)
     columns = [
         "length(sessions) AS number",
         "arraySum(s -> length(s), sessions) AS size",
         "arrayMap(s -> s[-1].1 - s[1].1, sessions) AS all_took",
-        "arrayMap(s -> arrayCount(r -> r.3, s), sessions) AS viewed",
+        f"arrayMap(s -> {viewed}, sessions) AS viewed",
         f"arraySum(s -> {looked}, sessions) AS looked",
         "arrayCount(views -> views = 1, viewed) AS once",
         f"[{', '.join(f'arrayCount(took -> {test}, all_took)' for test in _LENGTHS)}] AS took_in",
