@@ -18,7 +18,12 @@ from siyu_analytics.domain.checks import check_name, require
 from siyu_analytics.domain.filters import EventFilter, check_event
 from siyu_analytics.domain.predicate import any_of
 from siyu_analytics.domain.scope import Scope, check_scope
-from siyu_analytics.domain.session_rule import SessionRule, check_events, sessions_sql
+from siyu_analytics.domain.session_rule import (
+    SessionRule,
+    check_events,
+    persons_sessions_sql,
+    sessions_sql,
+)
 from siyu_analytics.domain.value_text import property_text
 
 _SCALE: Final = 10_000
@@ -79,7 +84,7 @@ class Channels:
 
     def groups(self, binder: Binder) -> Query | None:
         """See ``Question``; by sessions."""
-        return ranked(binder, self.channel, _sessions(binder, self)) if self.channel else None
+        return ranked(binder, self.channel, _sources(binder, self)) if self.channel else None
 
     def answer(self, binder: Binder, kept: Sequence[GroupKey] | None) -> Query:
         """Rows of ``everything``, ``place`` and the numbers; the total first."""
@@ -111,50 +116,61 @@ class ChannelCell(NamedTuple):
 
 
 def _persons(binder: Binder, asked: Channels, kept: Sequence[GroupKey] | None) -> str:
-    """A SELECT of each person in each channel: ``person``, ``place``, sums, and ``PARTS``."""
-    had = [f"max(one.{place}) AS {part}" for place, part in enumerate(PARTS[:4], start=7)]
-    laid_out = (
-        "SELECT person, groupUniqArray(day) AS days, groupArray((place, day, views, looked,"
-        f" amount, views = 1, {', '.join(PARTS[:4])})) AS visited FROM ("
-        f"SELECT *, {folded(binder, kept)} AS place FROM ({_sessions(binder, asked)}))"
-        " GROUP BY person"
+    """A SELECT of each person in each channel: ``person``, ``place``, sums, and ``PARTS``.
+
+    A person's sessions are counted in arrays: the engine groups by person once.
+    """
+    zone = binder.text(asked.scope.zone)
+    began = "fromUnixTimestamp64Milli(s[1].1, 'UTC')"
+    of_session = {
+        "day": f"toInt64(toInt32(toDate({began}, {zone})))",
+        "viewed": "arrayCount(r -> r.3, s)",
+        "seen": "if(arrayExists(r -> r.3, s), s[-1].1 - arrayFirst(r -> r.3, s).1, 0)",
+        "brought": "arraySum(arrayMap(r -> r.5, s))",
+        **{f"had_{part}": f"arrayExists(r -> r.{n}, s)" for n, part in enumerate(PARTS[:4], 6)},
+    }
+    arrays = [f"arrayMap(s -> {each}, sessions) AS all_{name}" for name, each in of_session.items()]
+    arrays.append(
+        f"arrayMap(split -> {folded(binder, kept)}, arrayMap(s -> s[1].4, sessions)) AS all_place"
     )
+    rows = persons_sessions_sql(binder, _rule(asked), asked.scope, _columns(binder, asked))
+    laid_out = f"SELECT person, {', '.join(arrays)}, arrayDistinct(all_day) AS days FROM ({rows})"
+    joined = ", ".join(f"all_{name} AS {name}" for name in (*of_session, "place"))
+    had = ", ".join(f"max(had_{part}) AS {part}" for part in PARTS[:4])
     return (
-        "SELECT person, one.1 AS place, count() AS visits, sum(one.3) AS views,"
-        " sum(one.4) AS looked, sum(one.5) AS amount, countIf(one.6) AS bounces,"
-        f" {', '.join(had)}, has(any(days), min(one.2) + 1) AS retained"
-        f" FROM ({laid_out}) ARRAY JOIN visited AS one GROUP BY person, place"
+        "SELECT person, place, count() AS visits, sum(viewed) AS views, sum(seen) AS looked,"
+        f" sum(brought) AS amount, countIf(viewed = 1) AS bounces, {had},"
+        " has(any(days), min(day) + 1) AS retained"
+        f" FROM ({laid_out}) ARRAY JOIN {joined} GROUP BY person, place"
     )
 
 
-def _sessions(binder: Binder, asked: Channels) -> str:
-    """A SELECT of the sessions: ``person``, ``split``, ``day`` and what is counted of each."""
+def _sources(binder: Binder, asked: Channels) -> str:
+    """A SELECT of the sessions' channels as ``split``."""
+    rows = sessions_sql(binder, _rule(asked), asked.scope, _columns(binder, asked))
+    return f"SELECT session[1].4 AS split FROM ({rows})"
+
+
+def _rule(asked: Channels) -> SessionRule:
+    """The rule that also sees the events that are counted."""
+    rule = asked.rule
+    if not rule.events:
+        return rule
+    more = [event for event in asked.milestones if event is not None]
+    return replace(rule, events=(*rule.events, *asked.pages, *more))
+
+
+def _columns(binder: Binder, asked: Channels) -> list[str]:
+    """Of an event: whether it is a page view, the channel, the amount and the milestones."""
     by = asked.channel or Breakdown("")
     key = binder.text(asked.amount_property)
-    zone = binder.text(asked.scope.zone)
     marks = [any_of(binder, [event]) if event else "false" for event in asked.milestones]
     amount = "toInt128(0)"
     if asked.amount_property and asked.milestones.deposited is not None:
         amount = f"if({marks[3]}, toInt128(round(number_properties[{key}] * {_SCALE})), 0)"
-    columns = [
+    return [
         any_of(binder, asked.pages) if asked.pages else "true",
         property_text(binder, by.name),
         amount,
         *marks,
     ]
-    rule = asked.rule
-    if rule.events:
-        more = [event for event in asked.milestones if event is not None]
-        rule = replace(rule, events=(*rule.events, *asked.pages, *more))
-    rows = sessions_sql(binder, rule, asked.scope, columns)
-    had = [
-        f"arrayExists(r -> r.{place}, session) AS {part}"
-        for place, part in enumerate(PARTS[:4], start=6)
-    ]
-    began = "fromUnixTimestamp64Milli(session[1].1, 'UTC')"
-    return (
-        f"SELECT person, session[1].4 AS split, toInt64(toInt32(toDate({began}, {zone}))) AS day,"
-        " arrayCount(r -> r.3, session) AS views,"
-        " if(views = 0, 0, session[-1].1 - arrayFirst(r -> r.3, session).1) AS looked,"
-        f" arraySum(arrayMap(r -> r.5, session)) AS amount, {', '.join(had)} FROM ({rows})"
-    )
