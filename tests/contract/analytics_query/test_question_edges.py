@@ -266,3 +266,22 @@ async def test_a_property_is_read_as_text_alone_until_it_comes_otherwise(
     questions.watermarks.state = type(questions.watermarks.state)(BATCH + 1, 3, 5)
     newer = await questions.rpc.QueryEvents(request, None)
     assert {row.group.value for row in newer.rows} == {"gold", "", "3", "true"}
+
+
+async def test_a_kept_answer_asks_the_engine_nothing(
+    questions: Questions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await loaded(questions, events=[Event(1, "trade", 1_000, "a")], person_of={1: 1})
+    questions.asking.results.kept.most_bytes = 1_000_000
+    request = pb.QueryEventsRequest(
+        project_id=world.project,
+        event=EVENT,
+        breakdown=question_pb2.Breakdown(event_property="level"),
+    )
+    first = await questions.rpc.QueryEvents(request, None)
+
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a statement was run")
+
+    monkeypatch.setattr(questions.engine, "query", refuse)
+    assert await questions.rpc.QueryEvents(request, None) == first
