@@ -19,6 +19,8 @@ from siyu_analytics.domain.filters import EventFilter, check_event
 from siyu_analytics.domain.predicate import any_of
 from siyu_analytics.domain.scope import Scope, check_scope
 from siyu_analytics.domain.session_rule import (
+    LOOKED,
+    VIEWS,
     SessionRule,
     check_events,
     persons_sessions_sql,
@@ -124,8 +126,8 @@ def _persons(binder: Binder, asked: Channels, kept: Sequence[GroupKey] | None) -
     began = "fromUnixTimestamp64Milli(s[1].1, 'UTC')"
     of_session = {
         "day": f"toInt64(toInt32(toDate({began}, {zone})))",
-        "viewed": "arrayCount(r -> r.3, s)",
-        "seen": "if(arrayExists(r -> r.3, s), s[-1].1 - arrayFirst(r -> r.3, s).1, 0)",
+        "viewed": VIEWS,
+        "seen": LOOKED,
         "brought": "arraySum(arrayMap(r -> r.5, s))",
         **{f"had_{part}": f"arrayExists(r -> r.{n}, s)" for n, part in enumerate(PARTS[:4], 6)},
     }

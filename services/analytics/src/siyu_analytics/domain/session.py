@@ -26,6 +26,8 @@ from siyu_analytics.domain.predicate import any_of
 from siyu_analytics.domain.scope import Scope, check_scope
 from siyu_analytics.domain.session_rule import (
     EVERY,
+    LOOKED,
+    VIEWS,
     SessionRule,
     check_events,
     persons_sessions_sql,
@@ -159,8 +161,7 @@ def _whole(binder: Binder, asked: Sessions) -> str:
     viewed, looked = "length(s)", "s[-1].1 - s[1].1"
     if asked.pages:
         told = [_is_page(binder, asked)]
-        viewed = "arrayCount(r -> r.3, s)"
-        looked = "if(arrayExists(r -> r.3, s), s[-1].1 - arrayFirst(r -> r.3, s).1, 0)"
+        viewed, looked = VIEWS, LOOKED
     rows = persons_sessions_sql(binder, asked.rule, asked.scope, told)
     columns = [
         "length(sessions) AS number",

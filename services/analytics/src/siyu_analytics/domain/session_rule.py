@@ -21,6 +21,10 @@ _DEFAULT_TIMEOUT_MS: Final = 30 * 60_000
 
 EVERY: Final = "true"
 """A column that is the same for every event."""
+VIEWS: Final = "arrayCount(r -> r.3, s)"
+"""SQL: the page views of a session ``s`` whose first column says what is one."""
+LOOKED: Final = "if(arrayExists(r -> r.3, s), s[-1].1 - arrayFirst(r -> r.3, s).1, 0)"
+"""SQL: milliseconds from its first page view to its end."""
 
 
 @dataclass(frozen=True, slots=True)
